@@ -1,0 +1,9 @@
+//! Consistory finds out what a distributed store really promises.
+//!
+//! Record → history → check → report: a run makes a history, a history is judged, a judgement is told.
+//! The history file is the only thing that passes from recording to checking.
+
+#[path = "../adapters/mod.rs"]
+pub mod adapters;
+pub mod history;
+pub mod record;

@@ -1,0 +1,3 @@
+//! The `consistory` command.
+
+fn main() {}

@@ -1,0 +1,491 @@
+//! What a system under test offers the recorder: the traits that an adapter implements.
+//!
+//! An [`Adapter`] is a catalogue entry: it says what it can do and promises, and starts a [`Cluster`] (or
+//! reaches an existing one). A cluster opens one [`Client`] for each logical process: one connection, one
+//! outstanding operation, no retries and no pooling, because a hidden retry duplicates a write.
+//! Nothing here knows a consistency model.
+
+use futures_util::future::BoxFuture;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// One of the objects of a run; an adapter maps it to `{prefix}{key}` in its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(pub u64);
+
+/// An operation to perform. Values are integers, unique per run unless the workload says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Read a register: [`Answer::Value`].
+    Read {
+        /// The register.
+        key: Key,
+    },
+    /// Set a register: [`Answer::Done`].
+    Write {
+        /// The register.
+        key: Key,
+        /// Its new value.
+        value: i64,
+    },
+    /// Set a register to `to` if it holds `from`: [`Answer::Done`], or a definite failure with error
+    /// [`Failure::MISMATCH`] if it holds something else.
+    Cas {
+        /// The register.
+        key: Key,
+        /// What it must hold.
+        from: i64,
+        /// What it then holds.
+        to: i64,
+    },
+    /// Add an element to a set: [`Answer::Done`].
+    Add {
+        /// The set.
+        key: Key,
+        /// The element.
+        element: i64,
+    },
+    /// Read a whole set: [`Answer::Members`].
+    Members {
+        /// The set.
+        key: Key,
+    },
+}
+
+/// The kinds of [`Action`], for declaring what an adapter supports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Function {
+    /// [`Action::Read`].
+    Read,
+    /// [`Action::Write`].
+    Write,
+    /// [`Action::Cas`].
+    Cas,
+    /// [`Action::Add`].
+    Add,
+    /// [`Action::Members`]; the files call it `read` too, since a set's read is one.
+    Members,
+}
+
+impl Function {
+    /// The word of the history file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read | Self::Members => "read",
+            Self::Write => "write",
+            Self::Cas => "cas",
+            Self::Add => "add",
+        }
+    }
+}
+
+impl Action {
+    /// Which kind it is.
+    #[must_use]
+    pub fn function(&self) -> Function {
+        match self {
+            Self::Read { .. } => Function::Read,
+            Self::Write { .. } => Function::Write,
+            Self::Cas { .. } => Function::Cas,
+            Self::Add { .. } => Function::Add,
+            Self::Members { .. } => Function::Members,
+        }
+    }
+
+    /// The object it is about.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Read { key }
+            | Self::Write { key, .. }
+            | Self::Cas { key, .. }
+            | Self::Add { key, .. }
+            | Self::Members { key } => *key,
+        }
+    }
+}
+
+/// What a completed operation returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// It took effect; there is nothing to return.
+    Done,
+    /// A register's value, `None` if nobody ever wrote it.
+    Value(Option<i64>),
+    /// A set's elements, in any order.
+    Members(Vec<i64>),
+}
+
+/// The index of a node in [`Cluster::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u16);
+
+/// A completed operation: what it returned, and which node answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The returned value.
+    pub answer: Answer,
+    /// The node that answered, as far as the protocol shows it.
+    pub node: Option<NodeId>,
+}
+
+/// Whether a failed operation may have taken effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Certainty {
+    /// It certainly did not: recorded as `fail`. Only for errors of the adapter's failure table.
+    Definite,
+    /// Nobody knows: recorded as `info`. Everything not proven otherwise, and every timeout.
+    #[default]
+    Indefinite,
+}
+
+/// A failed operation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct Failure {
+    /// Whether it may have taken effect.
+    pub certainty: Certainty,
+    /// A short stable word or sentence without values in it, such as `timeout` or `connection refused`.
+    pub error: String,
+    /// The node that was asked.
+    pub node: Option<NodeId>,
+    /// Whether the connection is still usable; if not, the runner opens a new client.
+    pub reconnect: bool,
+}
+
+impl Failure {
+    /// The error of a compare-and-set whose object held something else.
+    pub const MISMATCH: &'static str = "mismatch";
+
+    /// It certainly had no effect; the connection stays usable.
+    #[must_use]
+    pub fn definite(error: impl Into<String>) -> Self {
+        Self { certainty: Certainty::Definite, error: error.into(), node: None, reconnect: false }
+    }
+
+    /// It may have taken effect; the connection is given up.
+    #[must_use]
+    pub fn indefinite(error: impl Into<String>) -> Self {
+        Self { certainty: Certainty::Indefinite, error: error.into(), node: None, reconnect: true }
+    }
+
+    /// The same failure, of that node.
+    #[must_use]
+    pub fn at(mut self, node: NodeId) -> Self {
+        self.node = Some(node);
+        self
+    }
+
+    /// The same failure, after which the runner opens a new client.
+    #[must_use]
+    pub fn reconnecting(mut self) -> Self {
+        self.reconnect = true;
+        self
+    }
+}
+
+/// One logical process's connection: at most one operation at a time.
+pub trait Client: Send {
+    /// Performs one operation. The runner bounds it in time by dropping the future and the client.
+    fn invoke<'a>(&'a mut self, action: &'a Action) -> BoxFuture<'a, Result<Reply, Failure>>;
+}
+
+/// One node of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// `n1`, `n2`, …
+    pub name: String,
+    /// `host:port`, or empty for an in-process store.
+    pub address: String,
+    /// `primary`, `replica`, `leader`, `follower`, …, as of the start; empty where all are alike.
+    pub role: String,
+}
+
+/// A running system under test.
+pub trait Cluster: Send + Sync {
+    /// Its nodes, in a fixed order.
+    fn nodes(&self) -> &[Node];
+
+    /// Server names and versions, as the servers report them.
+    fn versions(&self) -> Vec<(String, String)>;
+
+    /// The settings in force, defaults included, for the header of the history.
+    fn config(&self) -> Vec<(String, String)>;
+
+    /// Opens the connection of one logical process; `slot` spreads processes over nodes.
+    fn connect(&self, slot: usize) -> BoxFuture<'_, Result<Box<dyn Client>, Failure>>;
+
+    /// Opens a connection whose reads see the final state (the primary, a linearizable read): for the
+    /// reads after the run that invariants are judged by.
+    fn connect_final(&self, slot: usize) -> BoxFuture<'_, Result<Box<dyn Client>, Failure>> {
+        self.connect(slot)
+    }
+
+    /// Waits until the cluster answers on every node again, at most until `deadline`.
+    fn settle(&self, deadline: Instant) -> BoxFuture<'_, Result<(), SystemError>>;
+
+    /// Removes what the run wrote from an existing cluster and stops a local one. Local processes also die
+    /// when the cluster is dropped, and when consistory itself is killed.
+    fn stop(&mut self) -> BoxFuture<'_, Result<(), SystemError>>;
+
+    /// The child processes by node name, for faults and for the contract test. Empty for an existing cluster.
+    fn pids(&self) -> Vec<(String, u32)> {
+        Vec::new()
+    }
+}
+
+/// Why a system could not be started, reached or stopped: exit code 5.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemError {
+    /// A program is not installed.
+    #[error("{program} is not installed; {install}")]
+    NotInstalled {
+        /// The program.
+        program: String,
+        /// The command that installs it.
+        install: String,
+    },
+    /// A server did not become ready.
+    #[error("{what} was not ready after {after:.1?}: {last}; its log is {log}")]
+    NotReady {
+        /// What was waited for.
+        what: String,
+        /// For how long.
+        after: Duration,
+        /// The last thing seen.
+        last: String,
+        /// Where to look.
+        log: PathBuf,
+    },
+    /// A server ended by itself.
+    #[error("{what} ended while starting ({status}); the last lines of its log {log}:\n{tail}")]
+    Died {
+        /// Which.
+        what: String,
+        /// How it ended.
+        status: String,
+        /// Where to look.
+        log: PathBuf,
+        /// The end of the log.
+        tail: String,
+    },
+    /// An existing cluster could not be reached.
+    #[error("cannot reach {address}: {reason}")]
+    Unreachable {
+        /// Its address.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// An option that this backend does not have, or a value it cannot take.
+    #[error("{backend} has no option '{option}'; it has: {known}")]
+    UnknownOption {
+        /// The backend.
+        backend: String,
+        /// The offending option.
+        option: String,
+        /// Those it has.
+        known: String,
+    },
+    /// A value that an option cannot take.
+    #[error("option '{option}' cannot be '{value}': {expected}")]
+    BadOption {
+        /// The option.
+        option: String,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// The operating system refused something.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// The refusal.
+        source: std::io::Error,
+    },
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl SystemError {
+    /// Wraps a refusal of the operating system with what was being done.
+    pub fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Io { doing, source }
+    }
+}
+
+/// Which node a client talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ReadFrom {
+    /// Where the adapter's documentation sends clients that want the strongest reads.
+    #[default]
+    Default,
+    /// The primary or leader.
+    Primary,
+    /// Only nodes that are not the primary.
+    Replica,
+    /// Clients are spread over all nodes.
+    Any,
+    /// One node, by its number from 0.
+    Node(NodeId),
+}
+
+/// What the user asked for: which backend, with which settings.
+#[derive(Clone, Debug, Default)]
+pub struct Backend {
+    /// The adapter's name, such as `redis`.
+    pub system: String,
+    /// The topology after the colon, such as `sentinel`; empty for the default.
+    pub topology: String,
+    /// The settings after the question mark and of `--set`, such as `wait=1`.
+    pub options: Vec<(String, String)>,
+    /// Addresses of an existing cluster; empty to start a local one.
+    pub nodes: Vec<String>,
+    /// Which node answers reads.
+    pub read_from: ReadFrom,
+    /// User name for an existing cluster.
+    pub user: Option<String>,
+    /// Password for an existing cluster.
+    pub password: Option<String>,
+    /// TLS for an existing cluster.
+    pub tls: Option<Tls>,
+    /// The prefix of every key that the run touches, ending in a separator.
+    pub prefix: String,
+    /// Where servers keep data and logs: the run's folder.
+    pub folder: PathBuf,
+    /// The bound on one operation; connections use it too.
+    pub timeout: Duration,
+    /// The seed of any random choice.
+    pub seed: u64,
+}
+
+impl Backend {
+    /// `system:topology?option=value&…`, as the user would write it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let topology = if self.topology.is_empty() { String::new() } else { format!(":{}", self.topology) };
+        let options: Vec<_> = self.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let options = if options.is_empty() { String::new() } else { format!("?{}", options.join("&")) };
+        format!("{}{topology}{options}", self.system)
+    }
+
+    /// The value of an option, if the user set it.
+    #[must_use]
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.options.iter().rev().find(|(option, _)| option == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// TLS settings for an existing cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM file with the certificates to trust; the system's own where absent.
+    pub ca: Option<PathBuf>,
+    /// PEM file with the client's certificate.
+    pub certificate: Option<PathBuf>,
+    /// PEM file with the client's key.
+    pub key: Option<PathBuf>,
+    /// Accept any certificate. For test clusters only.
+    pub insecure: bool,
+}
+
+/// A setting that an adapter understands.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may be, such as `0..=5` or `linearizable|serializable`.
+    pub values: &'static str,
+    /// What it is when not given.
+    pub default: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+/// What a system's own documentation promises.
+#[derive(Clone, Copy, Debug)]
+pub struct Promise {
+    /// Under which topology or option, in words.
+    pub when: &'static str,
+    /// The promise, in our words.
+    pub promises: &'static str,
+    /// Where it is written.
+    pub url: &'static str,
+}
+
+/// One row of an adapter's failure table: why an error is a definite failure.
+#[derive(Clone, Copy, Debug)]
+pub struct DefiniteFailure {
+    /// The error, as the server or library names it.
+    pub error: &'static str,
+    /// Why the operation cannot have taken effect.
+    pub because: &'static str,
+}
+
+/// A topology that an adapter can start.
+#[derive(Clone, Copy, Debug)]
+pub struct Topology {
+    /// The word after the colon; empty for the default.
+    pub name: &'static str,
+    /// What is started.
+    pub about: &'static str,
+}
+
+/// Everything that `consistory list` and the runner need to know about an adapter.
+#[derive(Clone, Copy, Debug)]
+pub struct AdapterInfo {
+    /// The word on the command line.
+    pub name: &'static str,
+    /// One sentence.
+    pub about: &'static str,
+    /// What it can start, the default first.
+    pub topologies: &'static [Topology],
+    /// The operations it supports.
+    pub functions: &'static [Function],
+    /// Its settings.
+    pub options: &'static [OptionInfo],
+    /// What its documentation promises.
+    pub promises: &'static [Promise],
+    /// Its definite failures; every other error is indeterminate.
+    pub definite_failures: &'static [DefiniteFailure],
+    /// The programs that a local cluster needs, with the Debian package of each.
+    pub programs: &'static [Program],
+}
+
+/// A program that a local cluster needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// The executable's name, or the path of a file that must exist.
+    pub name: &'static str,
+    /// The Debian package that holds it.
+    pub package: &'static str,
+}
+
+/// A system under test, as the catalogue knows it.
+pub trait Adapter: Send + Sync {
+    /// What it is and can do.
+    fn info(&self) -> &'static AdapterInfo;
+
+    /// Starts a local cluster, or reaches the existing one of `backend.nodes`, and returns when every node
+    /// is really ready, at most at `deadline`.
+    fn start<'a>(
+        &'a self,
+        backend: &'a Backend,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Box<dyn Cluster>, SystemError>>;
+}
+
+impl fmt::Debug for dyn Adapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Adapter({})", self.info().name)
+    }
+}
