@@ -5,5 +5,6 @@
 
 #[path = "../adapters/mod.rs"]
 pub mod adapters;
+pub mod check;
 pub mod history;
 pub mod record;

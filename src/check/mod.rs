@@ -1,0 +1,12 @@
+//! Judging a history: pure functions from a [`History`](crate::history::History) to a verdict.
+//!
+//! No files, clock, randomness or printing in here; seeds and budgets are parameters. Checkers do not know
+//! each other: they share models, budgets and the verifier of [`witness`].
+
+pub mod budget;
+pub mod linearizable;
+pub mod models;
+pub mod problem;
+pub mod shrink;
+pub mod verdict;
+pub mod witness;

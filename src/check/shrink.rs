@@ -1,0 +1,1 @@
+//! The smallest sub-history that still violates.
