@@ -53,6 +53,7 @@ impl<'p, M: Model> Search<'p, M> {
             suffix_min_return[at] = suffix_min_return[at].min(suffix_min_return[at + 1]);
         }
         let required = problem.returned.iter().filter(|&&returned| returned != NEVER).count();
+        Self { problem, suffix_min_return, required, seen: FxHashSet::default(), deepest: 0 }
     }
 
     fn run(&mut self, wish: Wish, budget: &Budget) -> Decision {
