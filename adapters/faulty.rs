@@ -32,16 +32,31 @@ enum Bug {
 
 const BUGS: &[(Bug, Topology)] = &[
     (Bug::StaleRead, Topology { name: "stale-read", about: "a read now and then returns the value before the last" }),
-    (Bug::LostWrite, Topology { name: "lost-write", about: "an acknowledged write or addition now and then does nothing" }),
-    (Bug::DuplicateWrite, Topology { name: "duplicate-write", about: "a write now and then takes effect again after the next one" }),
-    (Bug::DirtyRead, Topology { name: "dirty-read", about: "a write that answers 'failed' now and then has taken effect" }),
+    (
+        Bug::LostWrite,
+        Topology { name: "lost-write", about: "an acknowledged write or addition now and then does nothing" },
+    ),
+    (
+        Bug::DuplicateWrite,
+        Topology { name: "duplicate-write", about: "a write now and then takes effect again after the next one" },
+    ),
+    (
+        Bug::DirtyRead,
+        Topology { name: "dirty-read", about: "a write that answers 'failed' now and then has taken effect" },
+    ),
     (
         Bug::NoReadYourWrites,
         Topology { name: "no-read-your-writes", about: "a client's read right after its own write misses that write" },
     ),
     (Bug::WriteOrder, Topology { name: "write-order", about: "half of the clients see two writes in the other order" }),
-    (Bug::LostUpdate, Topology { name: "lost-update", about: "a compare-and-set now and then compares with an old value" }),
-    (Bug::SplitBrain, Topology { name: "split-brain", about: "now and then the halves of the clients have a store each" }),
+    (
+        Bug::LostUpdate,
+        Topology { name: "lost-update", about: "a compare-and-set now and then compares with an old value" },
+    ),
+    (
+        Bug::SplitBrain,
+        Topology { name: "split-brain", about: "now and then the halves of the clients have a store each" },
+    ),
 ];
 
 /// The same texts as an array, for the catalogue entry.
@@ -86,16 +101,26 @@ impl Adapter for Faulty {
     fn start<'a>(&'a self, backend: &'a Backend, _: Instant) -> BoxFuture<'a, Result<Box<dyn Cluster>, SystemError>> {
         Box::pin(async move {
             super::refuse_unknown(backend, self.info(), &["rate"])?;
-            let bug = BUGS.iter().find(|(_, topology)| topology.name == backend.topology || backend.topology.is_empty());
+            let bug =
+                BUGS.iter().find(|(_, topology)| topology.name == backend.topology || backend.topology.is_empty());
             let (bug, topology) = bug.expect("unknown topologies were refused above");
             let text = backend.option("rate").unwrap_or(DEFAULT_RATE);
-            let rate = text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)).ok_or_else(|| {
-                SystemError::BadOption { option: "rate".into(), value: text.into(), expected: "a number from 0 to 1".into() }
-            })?;
+            let rate =
+                text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)).ok_or_else(|| SystemError::BadOption {
+                    option: "rate".into(),
+                    value: text.into(),
+                    expected: "a number from 0 to 1".into(),
+                })?;
             let nodes = ["a", "b"].map(|name| Node { name: name.into(), address: String::new(), role: String::new() });
             Ok(Box::new(FaultyCluster {
                 nodes: nodes.to_vec(),
-                shared: Arc::new(Shared { bug: *bug, rate, store: Store::default(), past: Mutex::default(), sides: Mutex::default() }),
+                shared: Arc::new(Shared {
+                    bug: *bug,
+                    rate,
+                    store: Store::default(),
+                    past: Mutex::default(),
+                    sides: Mutex::default(),
+                }),
                 name: topology.name,
                 seed: backend.seed,
             }) as Box<dyn Cluster>)
@@ -179,9 +204,13 @@ impl FaultyClient {
         let wrong = self.random.random_bool(self.shared.rate);
         let shared = Arc::clone(&self.shared);
         match (shared.bug, action) {
-            (Bug::StaleRead | Bug::WriteOrder, Action::Read { key }) if wrong => Ok(Answer::Value(self.old_value(*key))),
+            (Bug::StaleRead | Bug::WriteOrder, Action::Read { key }) if wrong => {
+                Ok(Answer::Value(self.old_value(*key)))
+            }
             (Bug::LostWrite, Action::Write { .. } | Action::Add { .. }) if wrong => Ok(Answer::Done),
-            (Bug::DuplicateWrite, Action::Write { key, value }) if wrong => Ok(shared.write_before_the_last(*key, *value)),
+            (Bug::DuplicateWrite, Action::Write { key, value }) if wrong => {
+                Ok(shared.write_before_the_last(*key, *value))
+            }
             (Bug::DirtyRead, Action::Write { .. } | Action::Add { .. }) if wrong => {
                 shared.apply(action)?;
                 Err(Failure::definite("aborted"))

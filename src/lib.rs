@@ -8,3 +8,4 @@ pub mod adapters;
 pub mod check;
 pub mod history;
 pub mod record;
+pub mod workloads;

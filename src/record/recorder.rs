@@ -9,8 +9,8 @@
 
 use super::clock::Clock;
 use super::system::{Action, Answer, Certainty, Failure, NodeId, Reply};
-use crate::history::formats::consistory::{EventLine, LineValue, encode_event, encode_header};
-use crate::history::{Header, Nanos, Phase, Value};
+use crate::history::formats::consistory::{EventLine, Payload, encode_event, encode_header};
+use crate::history::{Actor, Header, Nanos, Phase, ProcessId, Value};
 use parking_lot::Mutex;
 use std::fs::File;
 use std::io::Write;
@@ -48,54 +48,36 @@ impl Recorder {
     }
 
     /// Records that `process` is about to send `action`; returns when.
-    pub fn invoke(&self, process: u32, action: &Action) -> Nanos {
+    pub fn invoke(&self, process: ProcessId, action: &Action) -> Nanos {
+        let mut argument = [0; 2];
+        let event = event(process, Phase::Invoke, action, &mut argument);
         let mut writer = self.writer.lock();
-        let time = self.clock.now();
-        writer.line(EventLine {
-            time,
-            process: Some(process),
-            phase: Phase::Invoke,
-            function: action.function().name(),
-            key: Some(action.key().0),
-            value: argument(action),
-            node: "",
-            error: "",
-        });
+        let time = writer.append(&self.clock, event);
         writer.flush();
         time
     }
 
     /// Records how `process`'s `action` ended; returns when.
-    pub fn complete(&self, process: u32, action: &Action, result: &Result<Reply, Failure>) -> Nanos {
-        let mut line = EventLine {
-            time: Nanos(0),
-            process: Some(process),
-            phase: Phase::Ok,
-            function: action.function().name(),
-            key: Some(action.key().0),
-            value: argument(action),
-            node: "",
-            error: "",
-        };
+    pub fn complete(&self, process: ProcessId, action: &Action, result: &Result<Reply, Failure>) -> Nanos {
+        let mut argument = [0; 2];
+        let mut event = event(process, Phase::Ok, action, &mut argument);
         match result {
             Ok(reply) => {
-                line.node = self.node(reply.node);
+                event.node = self.node(reply.node);
                 match &reply.answer {
                     Answer::Done => {}
-                    Answer::Value(value) => line.value = value.map_or(LineValue::Nil, LineValue::Int),
-                    Answer::Members(members) => line.value = LineValue::Ints(members),
+                    Answer::Value(value) => event.value = value.map_or(Payload::Nil, Payload::Int),
+                    Answer::Members(members) => event.value = Payload::Ints(members),
                 }
             }
             Err(failure) => {
-                line.phase = if failure.certainty == Certainty::Definite { Phase::Fail } else { Phase::Info };
-                line.node = self.node(failure.node);
-                line.error = &failure.error;
+                event.phase = if failure.certainty == Certainty::Definite { Phase::Fail } else { Phase::Info };
+                event.node = self.node(failure.node);
+                event.error = &failure.error;
             }
         }
         let mut writer = self.writer.lock();
-        line.time = self.clock.now();
-        let time = line.time;
-        writer.line(line);
+        let time = writer.append(&self.clock, event);
         if writer.pending.len() > PENDING_MAX {
             writer.flush();
         }
@@ -104,12 +86,19 @@ impl Recorder {
 
     /// Records something about the cluster: what a fault did, which node leads.
     pub fn note(&self, function: &str, value: &Value) {
+        let event = EventLine {
+            index: 0,
+            time: Nanos(0),
+            actor: Actor::Nemesis,
+            phase: Phase::Info,
+            function,
+            key: Payload::Absent,
+            value: Payload::Value(value),
+            node: "",
+            error: "",
+        };
         let mut writer = self.writer.lock();
-        let time = self.clock.now();
-        let value = LineValue::Any(value);
-        let line =
-            EventLine { time, process: None, phase: Phase::Info, function, key: None, value, node: "", error: "" };
-        writer.line(line);
+        writer.append(&self.clock, event);
         writer.flush();
     }
 
@@ -134,9 +123,13 @@ impl Recorder {
 }
 
 impl Writer {
-    fn line(&mut self, line: EventLine<'_>) {
-        encode_event(&mut self.pending, self.index, &line);
+    /// Stamps an event and queues its line; returns the stamp. The clock is read here, under the lock, so that
+    /// the file is in the order of its times.
+    fn append(&mut self, clock: &Clock, event: EventLine<'_>) -> Nanos {
+        let time = clock.now();
+        encode_event(&mut self.pending, &EventLine { index: self.index, time, ..event });
         self.index += 1;
+        time
     }
 
     fn flush(&mut self) {
@@ -147,11 +140,26 @@ impl Writer {
     }
 }
 
-fn argument(action: &Action) -> LineValue<'static> {
-    match *action {
-        Action::Read { .. } | Action::Members { .. } => LineValue::Nil,
-        Action::Write { value, .. } => LineValue::Int(value),
-        Action::Cas { from, to, .. } => LineValue::Pair(from, to),
-        Action::Add { element, .. } => LineValue::Int(element),
+/// The event of an action with its argument, for which `argument` lends the space.
+fn event<'a>(process: ProcessId, phase: Phase, action: &Action, argument: &'a mut [i64; 2]) -> EventLine<'a> {
+    let value = match *action {
+        Action::Read { .. } | Action::Members { .. } => Payload::Nil,
+        Action::Write { value, .. } => Payload::Int(value),
+        Action::Add { element, .. } => Payload::Int(element),
+        Action::Cas { from, to, .. } => {
+            *argument = [from, to];
+            Payload::Ints(argument)
+        }
+    };
+    EventLine {
+        index: 0,
+        time: Nanos(0),
+        actor: Actor::Client(process),
+        phase,
+        function: action.function().name(),
+        key: Payload::Int(i64::try_from(action.key().0).expect("fewer than 2^63 keys are used")),
+        value,
+        node: "",
+        error: "",
     }
 }

@@ -43,7 +43,11 @@ impl Keys {
     pub fn pick(&self, random: &mut SmallRng) -> (usize, Key) {
         let place = match self.zipf {
             None => random.random_range(0..self.started.len()),
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank from 1 to the number of keys")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a rank from 1 to the number of keys"
+            )]
             Some(zipf) => (zipf.sample(random) as usize).clamp(1, self.started.len()) - 1,
         };
         let before = self.started[place].fetch_add(1, Ordering::Relaxed);
@@ -54,8 +58,9 @@ impl Keys {
     #[must_use]
     pub fn used(&self) -> Vec<Key> {
         let rounds = |place: usize| self.started[place].load(Ordering::Relaxed).div_ceil(self.ops_per_key);
-        let mut keys: Vec<_> =
-            (0..self.started.len()).flat_map(|place| (0..rounds(place)).map(move |round| self.key(place, round))).collect();
+        let mut keys: Vec<_> = (0..self.started.len())
+            .flat_map(|place| (0..rounds(place)).map(move |round| self.key(place, round)))
+            .collect();
         keys.sort_unstable();
         keys
     }
