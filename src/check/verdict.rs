@@ -65,6 +65,9 @@ pub struct Violation {
     /// Operations that explain the core without being part of the contradiction, such as a failed write of the value
     /// that was read.
     pub context: Vec<OpId>,
+    /// Whether the independent verifier tried every order of the core and found none. It only ever declines, for a
+    /// core too large to try every order; where it finds one, there is no verdict at all.
+    pub verified: bool,
 }
 
 /// What an observer could have returned without contradiction.

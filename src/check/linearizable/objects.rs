@@ -244,7 +244,8 @@ fn violation<M: Ladder>(history: &History, object: &Judged<M>, budget: &Budget) 
     let (conflict, problem) = object.conflict().expect("only violated objects are asked");
     let violated = |part: &Problem<M>| matches!(decide(part, Wish::default(), budget).decision, Decision::Violated(_));
     let core = shrink(problem, conflict, &violated);
-    if has_no_order(&core) == Some(false) {
+    let no_order = has_no_order(&core);
+    if no_order == Some(false) {
         return Err(object.contradicted(history, "the smallest contradiction has a legal order".into()));
     }
     let stuck = conflict.event.and_then(|event| stuck(problem, event));
@@ -256,6 +257,7 @@ fn violation<M: Ladder>(history: &History, object: &Judged<M>, budget: &Budget) 
         kind: Contradiction::NoOrder,
         keys: Vec::new(),
         stuck,
+        verified: no_order == Some(true),
     })
 }
 
