@@ -7,10 +7,12 @@
 //! To add one: write `name.rs` with a unit struct that implements [`Format`], add `mod name;` below, and
 //! list it in [`all`]. Help, completions and documents take names and descriptions from there.
 
+mod blocks;
 pub mod consistory;
 mod error;
 mod input;
 mod json;
+mod pipeline;
 mod tables;
 
 pub use error::{EXCERPT_BYTES, LINE_BYTES_MAX, ReadError, ReadErrorKind};

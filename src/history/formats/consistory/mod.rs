@@ -4,20 +4,23 @@
 //! written by hand. A last line without a line break that does not parse is a torn one: the history is what
 //! came before. Everything else that does not parse is an error.
 
+mod block;
 mod encode;
+mod fast;
 mod header;
 mod wire;
 
 pub use encode::{EventLine, Payload, encode_event};
 pub use header::{VERSION, encode_header};
 
-use super::error::{LINE_BYTES_MAX, ReadError, ReadErrorKind};
-use super::json::JsonError;
-use super::tables::Tables;
+use super::blocks::{Block, Blocks};
+use super::error::{ReadError, ReadErrorKind};
+use super::pipeline::{self, Ends};
 use super::{Format, FormatInfo, Input, ReadOptions};
-use crate::history::builder::{HistoryBuilder, Ties};
+use crate::history::builder::{Defect, DefectKind, Event, HistoryBuilder, Ties};
 use crate::history::columns::History;
 use crate::history::header::Header;
+use block::{Parsed, line_at};
 
 /// The format.
 #[derive(Clone, Copy, Debug)]
@@ -39,18 +42,15 @@ impl Format for Consistory {
         line.starts_with(b"{") && (has(b"\"consistory\"") || has(b"\"process\"") && has(b"\"type\""))
     }
 
-    fn read(&self, input: &mut Input<'_>, _: &ReadOptions) -> Result<History, ReadError> {
-        let mut text = Vec::new();
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let len = input.fill(&mut buffer)?;
-            text.extend_from_slice(&buffer[..len]);
-            if len < buffer.len() {
-                break;
-            }
-        }
-        let mut builder = HistoryBuilder::new(Header::default(), Ties::CallsFirst);
-        read_lines(text.strip_prefix(BOM).unwrap_or(&text), &mut builder)?;
+    fn read(&self, input: &mut Input<'_>, options: &ReadOptions) -> Result<History, ReadError> {
+        let builder = HistoryBuilder::new(Header::default(), Ties::CallsFirst);
+        let mut reading =
+            Reading { blocks: Blocks::new(input), builder, lines_before: 0, first: true, spare: Vec::new() };
+        let done = pipeline::run(options.threads, &mut reading, |piece: Piece| {
+            block::parse(piece.block, piece.start, piece.events)
+        });
+        let Reading { mut builder, .. } = reading;
+        done?;
         if let Some(warning) = input.torn() {
             builder.warn(warning);
         }
@@ -60,35 +60,96 @@ impl Format for Consistory {
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-fn read_lines(text: &[u8], builder: &mut HistoryBuilder) -> Result<(), ReadError> {
-    for (line, text) in (1..).zip(text.split_inclusive(|&byte| byte == b'\n')) {
-        if text.trim_ascii().is_empty() {
-            continue;
+/// A block to parse from byte `start` on, and memory for its events.
+struct Piece {
+    block: Block,
+    start: usize,
+    events: Vec<Event>,
+}
+
+/// Blocks on their way into the builder.
+struct Reading<'i, 'r> {
+    blocks: Blocks<'i, 'r>,
+    builder: HistoryBuilder,
+    /// How many lines the blocks taken so far had.
+    lines_before: u32,
+    first: bool,
+    spare: Vec<Vec<Event>>,
+}
+
+impl Ends for Reading<'_, '_> {
+    type Piece = Piece;
+    type Done = Parsed;
+    type Error = ReadError;
+
+    fn next(&mut self) -> Result<Option<Piece>, ReadError> {
+        let Some(block) = self.blocks.next()? else { return Ok(None) };
+        let start = if std::mem::take(&mut self.first) { self.begin(&block)? } else { 0 };
+        Ok(Some(Piece { block, start, events: self.spare.pop().unwrap_or_default() }))
+    }
+
+    fn take(&mut self, done: Parsed) -> Result<(), ReadError> {
+        let first_line = self.lines_before + 1;
+        let names = done.tables.merge_into(&mut self.builder);
+        for event in &done.events {
+            let mut event = names.apply(event);
+            event.place.line += first_line;
+            self.builder.push(&event).map_err(|defect| refused(defect, &done, first_line))?;
         }
-        let placed = |error: JsonError| ReadError::in_line(error.kind, line, text, error.at);
-        if text.len() > LINE_BYTES_MAX {
-            return Err(ReadError::in_line(ReadErrorKind::TooLong { what: "line" }, line, text, LINE_BYTES_MAX));
+        if let Some(stop) = done.stop {
+            let line = self.lines_before + done.lines.max(1);
+            if !stop.torn {
+                let text = line_at(done.block.bytes(), stop.start);
+                return Err(ReadError::in_line(stop.kind, line, text, stop.at));
+            }
+            self.builder.warn(format!("line {line} is torn; the history is what came before it"));
         }
-        if line == 1 {
-            if let Some(header) = header::parse(text).map_err(placed)? {
-                *builder.header() = header;
-                continue;
-            }
-            builder.warn(NO_HEADER.to_owned());
+        self.lines_before += done.lines;
+        self.blocks.recycle(done.block);
+        self.spare.push(done.events);
+        Ok(())
+    }
+}
+
+impl Reading<'_, '_> {
+    /// Takes the header, if there is one, off the first block; the result is where the events begin.
+    fn begin(&mut self, block: &Block) -> Result<usize, ReadError> {
+        if block.too_long {
+            return Ok(0);
         }
-        let mut tables = Tables::default();
-        match wire::parse(text, line, &mut tables) {
-            Ok(event) => {
-                let event = tables.merge_into(builder).apply(&event);
-                builder.push(&event).map_err(|defect| ReadError::defect(defect, Some(text)))?;
+        let text = block.bytes();
+        let start = if text.starts_with(BOM) { BOM.len() } else { 0 };
+        let line = line_at(text, start);
+        match header::parse(line) {
+            Ok(Some(header)) => {
+                *self.builder.header() = header;
+                self.lines_before = 1;
+                Ok(start + line.len())
             }
-            Err(_) if !text.ends_with(b"\n") => {
-                builder.warn(format!("line {line} is torn; the history is what came before it"));
+            Ok(None) => {
+                self.builder.warn(NO_HEADER.to_owned());
+                Ok(start)
             }
-            Err(error) => return Err(placed(error)),
+            // The recorder was killed before its first line was out.
+            Err(_) if !line.ends_with(b"\n") => Err(ReadErrorKind::Empty.into()),
+            Err(error) => Err(ReadError::in_line(error.kind, 1, line, error.at)),
         }
     }
-    Ok(())
+}
+
+/// The builder's refusal, with the column of the field that is to blame.
+fn refused(mut defect: Defect, parsed: &Parsed, first_line: u32) -> ReadError {
+    let field: &[u8] = match defect.kind {
+        DefectKind::TimeBackwards { .. } => b"\"time\"",
+        DefectKind::OtherFunction { .. } => b"\"f\"",
+        DefectKind::OtherKey { .. } => b"\"key\"",
+        _ => b"\"process\"",
+    };
+    let number = (defect.place.line - first_line) as usize;
+    let line = parsed.lines_from_start().nth(number).unwrap_or_default();
+    let at = line.windows(field.len()).position(|window| window == field).unwrap_or(0);
+    defect.place.column = u32::try_from(at + 1).unwrap_or(u32::MAX);
+    ReadError::defect(defect, Some(line))
 }
 
 const NO_HEADER: &str = "there is no header line: the events are read all the same, but the backend, its \
