@@ -161,18 +161,16 @@ impl RedisClient {
         let primary = self.placement.shards.iter().any(|shard| shard.primary == *address);
         let refused = |error: LinkError| LinkError::Connect(error.to_string());
         match self.site.directory {
-            Directory::Fixed(_) => Ok(()),
             // The sentinels may name a server that is not a primary yet or no longer; clients are told to check.
             Directory::Sentinels(_) if primary => match role(link).await.map_err(refused)?.as_str() {
                 "master" => Ok(()),
                 _ => Err(LinkError::Connect("the server is not a primary".into())),
             },
-            Directory::Sentinels(_) => Ok(()),
             // Without it a replica answers every read with a redirection.
             Directory::Nodes if self.reads_replicas() => {
                 link.ask::<Value>(&["READONLY"]).await.map(drop).map_err(refused)
             }
-            Directory::Nodes => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -246,9 +244,10 @@ fn answer(action: &Action, value: Value) -> Result<Answer, Failure> {
     match (action, value) {
         (Action::Read { .. }, Value::Nil) => Ok(Answer::Value(None)),
         (Action::Read { .. }, value) => integer(&value).map(|value| Answer::Value(Some(value))).ok_or_else(wrong),
-        (Action::Write { .. }, Value::Okay) | (Action::Cas { .. }, Value::Int(1)) => Ok(Answer::Done),
+        (Action::Write { .. }, Value::Okay)
+        | (Action::Cas { .. }, Value::Int(1))
+        | (Action::Add { .. }, Value::Int(0 | 1)) => Ok(Answer::Done),
         (Action::Cas { .. }, Value::Int(0)) => Err(Failure::definite(Failure::MISMATCH)),
-        (Action::Add { .. }, Value::Int(0 | 1)) => Ok(Answer::Done),
         (Action::Members { .. }, Value::Set(values) | Value::Array(values)) => {
             values.iter().map(integer).collect::<Option<Vec<_>>>().map(Answer::Members).ok_or_else(wrong)
         }

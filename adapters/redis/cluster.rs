@@ -33,7 +33,7 @@ pub(super) fn start(
             ("--cluster-node-timeout", settings.node_timeout_ms.to_string()),
         ];
         let further = words.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect();
-        servers.start(server(&servers, &format!("n{}", number + 1), settings, address, further))?;
+        servers.start(&server(&servers, &format!("n{}", number + 1), settings, address, further))?;
     }
     Ok(servers)
 }
@@ -109,7 +109,7 @@ async fn prepare(link: &mut Link, number: usize) -> Result<String, LinkError> {
 /// replica's link is up.
 pub(super) async fn look(site: &Site) -> Result<(), Unhealthy> {
     for (number, address) in site.nodes.iter().enumerate() {
-        bounded(look_at(site, address)).await.map_err(|error| Unhealthy::node(number, error))?;
+        bounded(look_at(site, address)).await.map_err(|error| Unhealthy::node(number, &error))?;
     }
     Ok(())
 }

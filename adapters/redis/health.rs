@@ -26,12 +26,12 @@ pub(super) struct Unhealthy {
 
 impl Unhealthy {
     /// Of the data node with that number, from 0.
-    pub(super) fn node(number: usize, why: impl ToString) -> Self {
+    pub(super) fn node(number: usize, why: &LinkError) -> Self {
         Self { node: format!("n{}", number + 1), why: why.to_string() }
     }
 
     /// Of the sentinel with that number, from 0.
-    pub(super) fn sentinel(number: usize, why: impl ToString) -> Self {
+    pub(super) fn sentinel(number: usize, why: &LinkError) -> Self {
         Self { node: format!("s{}", number + 1), why: why.to_string() }
     }
 }
@@ -72,7 +72,7 @@ async fn look(site: &Site) -> Result<(), Unhealthy> {
             link.ask::<String>(&["PING"]).await.map(drop)
         })
         .await
-        .map_err(|error| Unhealthy::node(number, error))?;
+        .map_err(|error| Unhealthy::node(number, &error))?;
     }
     match &site.directory {
         Directory::Fixed(_) => standalone::look(site).await,

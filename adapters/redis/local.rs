@@ -41,7 +41,7 @@ impl Servers {
         }
     }
 
-    pub(super) fn start(&self, launch: Launch) -> Result<(), SystemError> {
+    pub(super) fn start(&self, launch: &Launch) -> Result<(), SystemError> {
         let child = launch.start()?;
         self.children.lock().push(child);
         Ok(())

@@ -17,6 +17,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How often settling starts ended servers: a kill may be noticed only while waiting, but a server that keeps
+/// ending is an error.
+const STARTS_MAX: usize = 3;
+
 /// A local cluster, or an existing one if there are no servers.
 pub(super) struct Running {
     pub(super) site: Arc<Site>,
@@ -168,7 +172,13 @@ impl Cluster for Running {
     fn settle(&self, deadline: Instant) -> BoxFuture<'_, Result<(), SystemError>> {
         Box::pin(async move {
             if let Some(servers) = &self.servers {
-                self.start_ended(servers, deadline).await?;
+                for _ in 0..STARTS_MAX {
+                    self.start_ended(servers, deadline).await?;
+                    match self.until_healthy(deadline).await {
+                        Err(SystemError::Died { .. }) => {}
+                        settled => return settled,
+                    }
+                }
             }
             self.until_healthy(deadline).await
         })

@@ -28,7 +28,7 @@ pub(super) async fn start(
     let servers = Servers::new(&backend.folder)?;
     for (number, &address) in data.iter().enumerate() {
         let further = if number == 0 { Vec::new() } else { follow(&data[0].to_string()) };
-        servers.start(server(&servers, &format!("n{}", number + 1), settings, address, further))?;
+        servers.start(&server(&servers, &format!("n{}", number + 1), settings, address, further))?;
     }
     while !replicas_online(site).await && pause(deadline).await {
         servers.expect_alive()?;
@@ -41,7 +41,7 @@ pub(super) async fn start(
         let file = folder.join("sentinel.conf");
         std::fs::write(&file, configuration(settings, data, sentinels, &identities, number))
             .map_err(SystemError::io(format!("writing {}", file.display())))?;
-        servers.start(servers.launch(&name, "redis-sentinel", vec!["sentinel.conf".into()]))?;
+        servers.start(&servers.launch(&name, "redis-sentinel", vec!["sentinel.conf".into()]))?;
     }
     Ok(servers)
 }
@@ -110,14 +110,16 @@ pub(super) async fn look(site: &Site, sentinels: &Sentinels) -> Result<(), Unhea
     for (number, address) in sentinels.addresses.iter().enumerate() {
         let primary = bounded(look_at_sentinel(site, sentinels, address))
             .await
-            .map_err(|error| Unhealthy::sentinel(number, error))?;
+            .map_err(|error| Unhealthy::sentinel(number, &error))?;
         if named.get_or_insert_with(|| primary.clone()) != &primary {
-            return Err(Unhealthy::sentinel(number, format!("names {primary} as the primary, another does not")));
+            let why = format!("names {primary} as the primary, another does not");
+            return Err(Unhealthy::sentinel(number, &LinkError::Lost(why)));
         }
     }
     let Some(primary) = named else { return Ok(()) };
     if !site.nodes.iter().any(|node| **node == *primary) {
-        return Err(Unhealthy::sentinel(0, format!("names the unknown server {primary} as the primary")));
+        let why = format!("names the unknown server {primary} as the primary");
+        return Err(Unhealthy::sentinel(0, &LinkError::Lost(why)));
     }
     for (number, node) in site.nodes.iter().enumerate() {
         bounded(async {
@@ -129,7 +131,7 @@ pub(super) async fn look(site: &Site, sentinels: &Sentinels) -> Result<(), Unhea
             }
         })
         .await
-        .map_err(|error| Unhealthy::node(number, error))?;
+        .map_err(|error| Unhealthy::node(number, &error))?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 /// The server's launch.
 pub(super) fn start(backend: &Backend, settings: &Settings, address: SocketAddr) -> Result<Servers, SystemError> {
     let servers = Servers::new(&backend.folder)?;
-    servers.start(server(&servers, "n1", settings, address, Vec::new()))?;
+    servers.start(&server(&servers, "n1", settings, address, Vec::new()))?;
     Ok(servers)
 }
 
@@ -27,7 +27,7 @@ pub(super) async fn look(site: &Site) -> Result<(), Unhealthy> {
                 expect_replica_of(&mut link, &shard.primary).await
             })
             .await
-            .map_err(|error| Unhealthy::node(number, error))?;
+            .map_err(|error| Unhealthy::node(number, &error))?;
         }
     }
     Ok(())
