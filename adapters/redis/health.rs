@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The bound on one look at one server; longer than a healthy one needs, shorter than any deadline.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
+pub(super) const LOOK: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// What is not as it should be.
@@ -47,14 +47,15 @@ pub(super) async fn until_healthy(
     loop {
         servers.map_or(Ok(()), Servers::expect_alive)?;
         let Err(unhealthy) = look(site).await else { return Ok(()) };
-        if !pause(deadline).await {
-            return Err(SystemError::NotReady {
-                what: format!("redis ({})", unhealthy.node),
-                after: began.elapsed(),
-                last: unhealthy.why,
-                log: logs.join(format!("{}.log", unhealthy.node)),
-            });
+        if pause(deadline).await {
+            continue;
         }
+        let Unhealthy { node, why } = unhealthy;
+        if servers.is_none() {
+            return Err(SystemError::Unreachable { address: format!("{node} of the existing cluster"), reason: why });
+        }
+        let (what, log) = (format!("redis ({node})"), logs.join(format!("{node}.log")));
+        return Err(SystemError::NotReady { what, after: began.elapsed(), last: why, log });
     }
 }
 

@@ -19,6 +19,7 @@ use crate::record::system::{Adapter, AdapterInfo, Backend, Cluster, NodeId, Read
 use client::Manner;
 use directory::{Directory, Sentinels, Site};
 use futures_util::future::BoxFuture;
+use health::LOOK;
 use link::Access;
 use local::Servers;
 use placement::Placement;
@@ -57,35 +58,44 @@ impl Adapter for Redis {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Box<dyn Cluster>, SystemError>> {
         Box::pin(async move {
-            let settings = Settings::parse(backend)?;
-            let (site, servers) = if backend.nodes.is_empty() {
-                let (site, servers) = start_local(backend, &settings, deadline).await?;
-                (site, Some(servers))
-            } else {
-                (existing::discover(backend, &settings).await?, None)
-            };
-            check_read_from(backend, &site)?;
-            let manner = Manner {
-                read_from: backend.read_from,
-                wait: settings.wait,
-                prefix: backend.prefix.clone(),
-                timeout: backend.timeout,
-            };
-            let mut running = Running {
-                site: Arc::new(site),
-                settings,
-                servers,
-                nodes: Vec::new(),
-                manner: Arc::new(manner),
-                folder: backend.folder.clone(),
-                versions: Vec::new(),
-                config: Vec::new(),
-            };
-            running.until_healthy(deadline).await?;
-            running.introduce().await?;
+            // Each wait below has its own bound and says what it waited for; this one catches a server that
+            // falls silent in the middle of an exchange.
+            let bound = deadline.saturating_duration_since(Instant::now()) + LOOK * 2;
+            let late = |_| SystemError::Other(format!("{} did not answer in time", backend.name()));
+            let running = tokio::time::timeout(bound, run(backend, deadline)).await.map_err(late)??;
             Ok(Box::new(running) as Box<dyn Cluster>)
         })
     }
+}
+
+async fn run(backend: &Backend, deadline: Instant) -> Result<Running, SystemError> {
+    let settings = Settings::parse(backend)?;
+    let (site, servers) = if backend.nodes.is_empty() {
+        let (site, servers) = start_local(backend, &settings, deadline).await?;
+        (site, Some(servers))
+    } else {
+        (existing::discover(backend, &settings).await?, None)
+    };
+    check_read_from(backend, &site)?;
+    let manner = Manner {
+        read_from: backend.read_from,
+        wait: settings.wait,
+        prefix: backend.prefix.clone(),
+        timeout: backend.timeout,
+    };
+    let mut running = Running {
+        site: Arc::new(site),
+        settings,
+        servers,
+        nodes: Vec::new(),
+        manner: Arc::new(manner),
+        folder: backend.folder.clone(),
+        versions: Vec::new(),
+        config: Vec::new(),
+    };
+    running.until_healthy(deadline).await?;
+    running.introduce().await?;
+    Ok(running)
 }
 
 async fn start_local(
