@@ -3,7 +3,7 @@
 use super::clock::Clock;
 use super::recorder::Recorder;
 use super::system::{Action, Adapter, Backend, Client, Cluster, Failure, SystemError};
-use super::worker::{Counts, Shared, Worker, bounded};
+use super::worker::{Counts, Shared, Worker, bounded, latencies};
 use crate::history::{Header, ProcessId};
 use crate::workloads::{Plan, Workload, WorkloadOptions};
 use hdrhistogram::Histogram;
@@ -213,7 +213,7 @@ async fn join(
     started: Instant,
     tell: &(dyn Fn(Progress) + Sync),
 ) -> (Histogram<u64>, ProcessId) {
-    let mut latencies = Histogram::new(3).expect("three significant digits are allowed");
+    let mut latencies = latencies();
     let mut last = ProcessId(0);
     let mut tick = tokio::time::interval(TICK);
     loop {

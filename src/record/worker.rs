@@ -59,7 +59,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(slot: u32, generator: Box<dyn Generator>) -> Self {
-        let latency_us = Histogram::new(3).expect("three significant digits are allowed");
+        let latency_us = latencies();
         Self { slot, generator, latency_us, process: ProcessId(slot), client: None }
     }
 
@@ -175,4 +175,10 @@ pub(super) async fn bounded(client: &mut dyn Client, action: &Action, timeout: D
         Ok(result) => result,
         Err(_) => Err(Failure::indefinite("timeout")),
     }
+}
+
+/// An empty histogram of latencies from a microsecond to an hour; what is longer counts as an hour.
+pub(super) fn latencies() -> Histogram<u64> {
+    const HOUR_US: u64 = 3_600_000_000;
+    Histogram::new_with_max(HOUR_US, 3).expect("the bounds are in range")
 }

@@ -2,7 +2,6 @@
 
 use crate::check::verdict::{Contradiction, Violation};
 use crate::history::{History, Nanos, OpId, Operation, Outcome, Value, ValueId};
-use std::fmt::Write;
 
 /// So many lost elements are named; more are counted.
 const NAMED_MAX: usize = 8;
@@ -117,44 +116,53 @@ impl Scene<'_> {
     }
 
     fn no_order(&self) -> Vec<String> {
-        let mut lines = Vec::new();
         let Some(could) = &self.violation.could_return else {
-            lines.push("No order of these operations is legal and respects their times.".to_owned());
-            return lines;
+            return vec!["No order of these operations is legal and respects their times.".to_owned()];
         };
         let observer = self.history.operation(could.op);
-        let returned = self.history.values().to_value(if observer.result().is_absent() {
-            ValueId::NIL
-        } else {
-            observer.result()
-        });
-        let values: Vec<String> =
-            could.values.iter().map(|&value| self.history.values().to_value(value).to_string()).collect();
-        let mut line =
-            format!("{} returned {returned}, but had to return {}", self.letter(could.op), alternatives(&values));
-        match self.sources(&returned) {
-            sources if sources.is_empty() => {
-                let _ = write!(line, ": no write of {returned} succeeded or is still open");
-            }
-            sources => {
-                let plural = if sources.len() == 1 { "is" } else { "are" };
-                let _ = write!(line, ": {returned}, of {}, {plural} overwritten by then", sources.join(" and "));
-            }
-        }
-        lines.push(line + ".");
-        lines
+        let (found, find, seen) = observation(&observer);
+        let name = |&value: &ValueId| self.history.values().to_value(value).to_string();
+        let values = alternatives(&could.values.iter().map(name).collect::<Vec<_>>());
+        let why = self.why_not(&observer, &seen);
+        vec![format!("{} {found} {seen}, but had to {find} {values}: {why}.", self.letter(could.op))]
     }
 
-    /// The shown operations that are not rejected and whose argument is or contains `value`.
-    fn sources(&self, value: &Value) -> Vec<String> {
-        let writes = |operation: &Operation<'_>| {
-            operation.outcome() != Outcome::Rejected
-                && match operation.argument_value() {
-                    Value::List(items) => items.last() == Some(value),
-                    plain => plain == *value && operation.function() != "read",
-                }
+    /// Why nobody can have given `seen` to the observer.
+    fn why_not(&self, observer: &Operation<'_>, seen: &Value) -> String {
+        let sources = self.sources(observer.id(), seen);
+        let letters = |sources: &[OpId]| sources.iter().map(|&id| self.letter(id)).collect::<Vec<_>>().join(" and ");
+        if sources.is_empty() && *seen == *self.history.header().initial.as_ref().unwrap_or(&Value::Nil) {
+            return format!("{seen}, the initial value, is overwritten by then");
+        }
+        if sources.is_empty() {
+            return format!("no write of {seen} succeeded or is still open");
+        }
+        if sources.iter().all(|&id| self.history.operation(id).called() > observer.returned()) {
+            return format!("{seen} is only written by {}, which began later", letters(&sources));
+        }
+        format!("{seen}, of {}, is overwritten by then", letters(&sources))
+    }
+
+    /// The shown operations other than the observer that may have put `value` there.
+    fn sources(&self, observer: OpId, value: &Value) -> Vec<OpId> {
+        let writes = |id: OpId| {
+            let operation = self.history.operation(id);
+            let puts = match operation.argument_value() {
+                Value::List(items) => items.last() == Some(value),
+                plain => plain == *value && operation.function() != "read",
+            };
+            id != observer && operation.outcome() != Outcome::Rejected && puts
         };
-        self.shown.iter().filter(|&&id| writes(&self.history.operation(id))).map(|&id| self.letter(id)).collect()
+        self.shown.iter().copied().filter(|&id| writes(id)).collect()
+    }
+}
+
+/// How to say what an observer saw, in the past and in the infinitive, and what it saw.
+fn observation(operation: &Operation<'_>) -> (&'static str, &'static str, Value) {
+    match (operation.function(), operation.argument_value()) {
+        ("cas", Value::List(pair)) if pair.len() == 2 => ("found", "find", pair[0].clone()),
+        _ if operation.result().is_absent() => ("returned", "return", Value::Nil),
+        _ => ("returned", "return", operation.result_value()),
     }
 }
 

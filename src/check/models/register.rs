@@ -182,7 +182,11 @@ impl Model for Register {
     }
 
     fn returning(&self, call: &RegisterCall, value: ValueId) -> Option<RegisterCall> {
-        matches!(call, RegisterCall::Read(_)).then_some(RegisterCall::Read(value))
+        match *call {
+            RegisterCall::Read(_) => Some(RegisterCall::Read(value)),
+            RegisterCall::Cas { to, .. } => Some(RegisterCall::Cas { from: value, to }),
+            RegisterCall::Write(_) | RegisterCall::FailedCas(_) => None,
+        }
     }
 
     fn produces(&self, call: &RegisterCall) -> Option<ValueId> {
