@@ -200,7 +200,7 @@ struct ShortWord {
 fn short_word(text: &[u8]) -> Option<ShortWord> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     let bytes = u64::from_le_bytes(*text.first_chunk()?);
-    let x = bytes ^ (ONES * b'"' as u64);
+    let x = bytes ^ (ONES * u64::from(b'"'));
     let zeros = x.wrapping_sub(ONES) & !x & (ONES << 7);
     let bits = zeros.trailing_zeros() & !7;
     (zeros != 0).then(|| ShortWord { packed: bytes & ((1 << bits) - 1), len: bits as usize / 8 })
