@@ -10,6 +10,9 @@ use std::path::PathBuf;
 
 const FORMATS: [&str; 4] = ["jepsen-edn", "jepsen-json", "jepsen-log", "porcupine-kv-log"];
 
+/// A process that has two transactions open at a time: no recorder of sequential processes writes that.
+const REFUSED: [&str; 1] = ["elle-tests/rw-register-076-checker-test.edn"];
+
 #[test]
 fn every_peer_history_is_read_whole_and_recognised() {
     let Some(folder) = std::env::var_os("CONSISTORY_PEER_HISTORIES").map(PathBuf::from) else {
@@ -46,23 +49,33 @@ impl<'t> Row<'t> {
     fn check(&self, text: &[u8]) -> Result<(), String> {
         assert!(find(self.format).is_some(), "{} is a format", self.format);
         let options = ReadOptions::default();
-        let history = read(text, self.file, Some(self.format), &options).map_err(|error| error.to_string())?;
+        let history = match read(text, self.file, Some(self.format), &options) {
+            Ok(history) => history,
+            Err(error) if REFUSED.contains(&self.file) => {
+                println!("refused as it must be: {error}");
+                return Ok(());
+            }
+            Err(error) => return Err(error.to_string()),
+        };
         let recognised = read(text, self.file, None, &options).map_err(|error| error.to_string())?;
         if recognised.len() != history.len() || recognised.warnings() != history.warnings() {
             return Err("is recognised as another format".to_owned());
         }
         let text = String::from_utf8_lossy(text);
         let count = |word: &str| text.matches(word).count();
+        // Lines, since an error may itself be a map with a type.
+        let events = text.lines().filter(|line| line.contains(":type ") || line.contains("\"type\"")).count();
         let invoked = count(":invoke") + count("\"invoke\"");
-        if history.len() != invoked {
-            return Err(format!("{} operations read, {invoked} invocations in the text", history.len()));
+        let expected = if invoked > 0 { invoked } else { events };
+        if history.len() != expected {
+            return Err(format!("{} operations read, but {expected} are in the text", history.len()));
         }
-        // The column counts operations in logs, but events (an invocation and a completion are two, a fault
-        // is one) in EDN and JSON.
-        let events = count(":type ") + count("\"type\"");
+        // The column counts operations in logs. In EDN and JSON it counts events, an invocation and a
+        // completion being two, those of the nemesis sometimes among them and sometimes not.
+        let faults = history.faults().len();
         match self.operations {
-            Some(operations) if operations != invoked && operations != events => {
-                Err(format!("{invoked} operations and {events} events, but the table says {operations}"))
+            Some(count) if ![invoked, events, events - faults].contains(&count) => {
+                Err(format!("{invoked} operations and {events} events, but the table says {count}"))
             }
             _ => Ok(()),
         }

@@ -12,6 +12,7 @@ use crate::history::columns::{History, Nanos, ProcessId};
 use crate::history::header::Header;
 use crate::history::symbols::Symbol;
 use crate::history::value::{ValueId, ValueRef, Values};
+use rustc_hash::FxHashMap;
 
 /// The function of an operation that names none but whose value is a transaction.
 const TRANSACTION: &str = "txn";
@@ -80,13 +81,18 @@ pub(super) const PROCESS: &str = "a whole number from 0 to 4294967295, or nemesi
 /// Gathers operations into a history.
 pub(super) struct Collector {
     builder: HistoryBuilder,
+    events: Vec<Event>,
     /// Whether an operation named no process.
     processless: bool,
 }
 
 impl Collector {
     pub(super) fn new() -> Self {
-        Self { builder: HistoryBuilder::new(Header::default(), Ties::FileOrder), processless: false }
+        Self {
+            builder: HistoryBuilder::new(Header::default(), Ties::FileOrder),
+            events: Vec::new(),
+            processless: false,
+        }
     }
 
     /// The table for the values of operations.
@@ -135,7 +141,8 @@ impl Collector {
             },
             place: Place { line: form.line, column: form.column + 1 },
         };
-        self.builder.push(&event).map_err(|defect| form.error(BadText { at: 0, kind: defect.kind.into() }))
+        self.events.push(event);
+        Ok(())
     }
 
     /// The history. With `keyed`, every client value must be a pair and is split; without a word on it, values
@@ -144,6 +151,17 @@ impl Collector {
         if self.processless {
             let warning = "some events name no process; they are taken for process 0, one operation after the other";
             self.builder.warn(warning.to_owned());
+        }
+        let unannounced = announce(&mut self.events);
+        if unannounced > 0 {
+            let warning = format!(
+                "{unannounced} operations complete without an invocation; each is taken to have been called right \
+                 after its process's event before, the earliest that is possible"
+            );
+            self.builder.warn(warning);
+        }
+        for event in &self.events {
+            self.builder.push(event).map_err(|defect| ReadError::defect(defect, None))?;
         }
         let mut history = self.builder.finish();
         if options.keyed == Some(true) {
@@ -157,6 +175,38 @@ impl Collector {
         }
         Ok(history)
     }
+}
+
+/// Adds the invocations that are missing, as in histories of which only the completions were kept, and says
+/// how many. An earlier call makes an operation concurrent with more others, so no violation is made up.
+fn announce(events: &mut Vec<Event>) -> usize {
+    let mut processes: FxHashMap<ProcessId, (usize, Phase)> = FxHashMap::default();
+    let mut missing = Vec::new();
+    for (place, event) in (1..).zip(events.iter()) {
+        let Actor::Client(process) = event.actor else { continue };
+        let before = processes.insert(process, (place, event.phase));
+        // After an invocation all is well; after an indeterminate operation nothing may follow, which the
+        // builder says.
+        let free = before.is_none_or(|(_, phase)| matches!(phase, Phase::Ok | Phase::Fail));
+        if event.phase != Phase::Invoke && free {
+            let called = Event { phase: Phase::Invoke, error: Symbol::NONE, ..*event };
+            missing.push((before.map_or(0, |(place, _)| place), called));
+        }
+    }
+    if missing.is_empty() {
+        return 0;
+    }
+    missing.sort_by_key(|&(place, _)| place);
+    let mut all = Vec::with_capacity(events.len() + missing.len());
+    let mut next = missing.iter().peekable();
+    for place in 0..=events.len() {
+        while let Some((_, called)) = next.next_if(|(at, _)| *at == place) {
+            all.push(*called);
+        }
+        all.extend(events.get(place));
+    }
+    *events = all;
+    missing.len()
 }
 
 /// Whether a value is a list of lists, the steps of a transaction.

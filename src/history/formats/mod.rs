@@ -89,6 +89,12 @@ pub fn find(name: &str) -> Option<&'static dyn Format> {
     all().iter().copied().find(|format| format.info().name == name)
 }
 
+/// The JSON Schema of a line of our own format.
+#[must_use]
+pub fn schema() -> &'static str {
+    include_str!("../../../docs/history.schema.json")
+}
+
 /// Reads a history from a stream, plain or compressed with gzip or zstd.
 ///
 /// `name` is what errors call the input, such as its path; `from` names the format, `None` recognises it.
