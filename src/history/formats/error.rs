@@ -93,7 +93,7 @@ pub enum ReadErrorKind {
     },
     /// A line that stops in the middle although others follow.
     #[error(
-        "the {what} never ends although more events follow it; a recorder was killed while writing and another went on: cut the file before this line"
+        "this {what} is cut off, and not at the end of the file; a recorder was killed while writing and another went on: cut the file before this line"
     )]
     TornInside {
         /// What is not closed.

@@ -150,7 +150,7 @@ impl<'i, 'r> Forms<'i, 'r> {
         let text = &self.buffer[self.at..self.len];
         let mut later_lines = text.split(|&byte| byte == b'\n').skip(1);
         if later_lines.any(|line| line.trim_ascii_start().starts_with(b"{")) {
-            let bad = BadText { at: 0, kind: ReadErrorKind::TornInside { what: "event of this line" } };
+            let bad = BadText { at: 0, kind: ReadErrorKind::TornInside { what: "event" } };
             return Err(ReadError::in_form(bad, text, self.line, self.column));
         }
         Ok(())

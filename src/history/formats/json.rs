@@ -33,6 +33,9 @@ pub(super) fn diagnose(text: &str, error: &serde_json::Error) -> BadText {
     }
     // serde's column is the count of bytes up to and including the one it stumbled over.
     let at = error.column().saturating_sub(1);
+    if error.is_eof() {
+        return BadText { at, kind: ReadErrorKind::TornInside { what: "line" } };
+    }
     let mut what = error.to_string();
     if let Some(place) = what.rfind(" at line ") {
         what.truncate(place);

@@ -132,7 +132,7 @@ impl Reading<'_, '_> {
         let text = block.bytes();
         let start = if text.starts_with(BOM) { BOM.len() } else { 0 };
         let line = line_at(text, start);
-        match header::parse(line) {
+        match header::parse(line.trim_ascii_end()) {
             Ok(Some(header)) => {
                 *self.builder.header() = header;
                 self.lines_before = 1;
