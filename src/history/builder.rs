@@ -57,7 +57,7 @@ pub struct Event {
     pub actor: Actor,
     /// Which kind.
     pub phase: Phase,
-    /// What is called.
+    /// What is called; a completion may leave it empty and means what its invocation named.
     pub function: Symbol,
     /// On which object; [`ValueId::ABSENT`] if there is only one.
     pub key: ValueId,
@@ -406,7 +406,7 @@ impl HistoryBuilder {
         let at = id.index();
         let name = |symbol| self.history.functions.get(symbol).to_owned();
         let open_line = columns.line[at];
-        let kind = if event.function != columns.function[at] {
+        let kind = if event.function != Symbol::NONE && event.function != columns.function[at] {
             let open_function = name(columns.function[at]);
             DefectKind::OtherFunction { process: process.0, function: name(event.function), open_line, open_function }
         } else if !event.key.is_absent() && event.key != columns.key[at] {

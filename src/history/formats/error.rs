@@ -13,6 +13,25 @@ pub const EXCERPT_BYTES: usize = 120;
 /// The longest line, or value spread over lines, that a reader takes into memory.
 pub const LINE_BYTES_MAX: usize = 64 << 20;
 
+/// How deep readers follow nested values.
+pub(super) const DEPTH_MAX: usize = 127;
+
+/// What is wrong inside a piece of text, and at which of its bytes (from 0).
+#[derive(Debug)]
+pub(super) struct BadText {
+    pub at: usize,
+    pub kind: ReadErrorKind,
+}
+
+/// The bytes as text; NUL is as wrong as what is not UTF-8.
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, BadText> {
+    if bytes.contains(&0) {
+        let at = bytes.iter().position(|&byte| byte == 0).unwrap_or_default();
+        return Err(BadText { at, kind: ReadErrorKind::Nul });
+    }
+    std::str::from_utf8(bytes).map_err(|error| BadText { at: error.valid_up_to(), kind: ReadErrorKind::Utf8 })
+}
+
 /// Why a history could not be read.
 #[derive(Debug)]
 pub struct ReadError {
@@ -21,7 +40,7 @@ pub struct ReadError {
     /// Where; `None` when the input as a whole is meant.
     pub place: Option<Place>,
     /// What, and what to do.
-    pub kind: ReadErrorKind,
+    pub kind: Box<ReadErrorKind>,
     excerpt: Option<Excerpt>,
 }
 
@@ -74,7 +93,7 @@ pub enum ReadErrorKind {
     },
     /// A line that stops in the middle although others follow.
     #[error(
-        "the {what} never ends although more events follow it; a recorder was killed while writing and another went on: cut the file before this line"
+        "this {what} is cut off, and not at the end of the file; a recorder was killed while writing and another went on: cut the file before this line"
     )]
     TornInside {
         /// What is not closed.
@@ -158,19 +177,42 @@ struct Excerpt {
 impl ReadError {
     /// An error about the input as a whole.
     pub(super) fn whole(kind: ReadErrorKind) -> Self {
-        Self { input: String::new(), place: None, kind, excerpt: None }
+        Self { input: String::new(), place: None, kind: Box::new(kind), excerpt: None }
+    }
+
+    /// An error about a line that is no longer at hand.
+    pub(super) fn on_line(kind: ReadErrorKind, line: u32) -> Self {
+        Self { place: Some(Place { line, column: 1 }), ..Self::whole(kind) }
     }
 
     /// An error at byte `at` (from 0) of the line `text`, which is line `line` (from 1) of the input.
     pub(super) fn in_line(kind: ReadErrorKind, line: u32, text: &[u8], at: usize) -> Self {
         let column = u32::try_from(at.saturating_add(1)).unwrap_or(u32::MAX);
-        Self { input: String::new(), place: Some(Place { line, column }), kind, excerpt: Some(excerpt(text, at)) }
+        let excerpt = Some(excerpt(text, at));
+        Self { place: Some(Place { line, column }), excerpt, ..Self::whole(kind) }
+    }
+
+    /// An error at byte `bad.at` of `text`, which begins on line `line` (from 1) at column `column` (from 0)
+    /// and may go over several lines.
+    pub(super) fn in_form(bad: BadText, text: &[u8], line: u32, column: u32) -> Self {
+        let (before, after) = text.split_at(bad.at.min(text.len()));
+        let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        let end = after.iter().position(|&byte| byte == b'\n').unwrap_or(after.len());
+        let breaks = line_breaks(before);
+        let mut error = Self::in_line(bad.kind, line, &text[start..before.len() + end], before.len() - start);
+        if let Some(place) = &mut error.place {
+            place.line = place.line.saturating_add(u32::try_from(breaks).unwrap_or(u32::MAX));
+            if breaks == 0 {
+                place.column = place.column.saturating_add(column);
+            }
+        }
+        error
     }
 
     /// An event that the builder refused; the line's text is shown if it is known.
     pub(super) fn defect(defect: Defect, text: Option<&[u8]>) -> Self {
         let excerpt = text.map(|text| excerpt(text, (defect.place.column as usize).saturating_sub(1)));
-        Self { input: String::new(), place: Some(defect.place), kind: defect.kind.into(), excerpt }
+        Self { place: Some(defect.place), excerpt, ..Self::whole(defect.kind.into()) }
     }
 
     pub(super) fn in_input(mut self, name: &str) -> Self {
@@ -210,11 +252,17 @@ impl fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.kind {
+        match &*self.kind {
             ReadErrorKind::Io(error) => Some(error),
             _ => None,
         }
     }
+}
+
+/// How many lines end in `bytes`.
+#[expect(clippy::naive_bytecount, reason = "the compiler turns it into vector instructions, no crate needed")]
+pub(super) fn line_breaks(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte == b'\n').count()
 }
 
 /// A window of `line` around byte `at`, made printable: one character a byte or so, no control characters.

@@ -3,24 +3,14 @@
 //! Values go straight into the table without an owned tree. Numbers that `i64` cannot hold are refused:
 //! rounding to a float would make different values equal.
 
-use super::error::{ReadErrorKind, shortened};
+use super::error::{BadText, DEPTH_MAX, ReadErrorKind, shortened};
 use crate::history::value::{ValueId, ValueRef, Values};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// What is wrong inside a piece of JSON, and at which of its bytes (from 0).
-#[derive(Debug)]
-pub(super) struct JsonError {
-    pub at: usize,
-    pub kind: ReadErrorKind,
-}
-
-/// How deep serde's reader follows nested values.
-const DEPTH_MAX: usize = 127;
-
 /// Interns the value that `text` is.
-pub(super) fn intern(text: &str, values: &mut Values) -> Result<ValueId, JsonError> {
+pub(super) fn intern(text: &str, values: &mut Values) -> Result<ValueId, BadText> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = ValueSeed(values).deserialize(&mut reader).and_then(|id| reader.end().map(|()| id));
     read.map_err(|error| diagnose(text, &error))
@@ -32,22 +22,25 @@ pub(super) fn present<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<&'d
 }
 
 /// Turns serde's complaint about `text`, one line, into ours.
-pub(super) fn diagnose(text: &str, error: &serde_json::Error) -> JsonError {
+pub(super) fn diagnose(text: &str, error: &serde_json::Error) -> BadText {
     let number = number_out_of_range(text.as_bytes());
     if let (serde_json::error::Category::Data, Some((at, found))) = (error.classify(), number) {
         let found = shortened(&String::from_utf8_lossy(found));
-        return JsonError { at, kind: ReadErrorKind::Number { found } };
+        return BadText { at, kind: ReadErrorKind::Number { found } };
     }
     if let Some(at) = too_deep(text.as_bytes()) {
-        return JsonError { at, kind: ReadErrorKind::TooDeep { limit: DEPTH_MAX } };
+        return BadText { at, kind: ReadErrorKind::TooDeep { limit: DEPTH_MAX } };
     }
     // serde's column is the count of bytes up to and including the one it stumbled over.
     let at = error.column().saturating_sub(1);
+    if error.is_eof() {
+        return BadText { at, kind: ReadErrorKind::TornInside { what: "line" } };
+    }
     let mut what = error.to_string();
     if let Some(place) = what.rfind(" at line ") {
         what.truncate(place);
     }
-    JsonError { at, kind: ReadErrorKind::Syntax { what: format!("not JSON: {what}") } }
+    BadText { at, kind: ReadErrorKind::Syntax { what: format!("not JSON: {what}") } }
 }
 
 struct ValueSeed<'t>(&'t mut Values);
@@ -101,10 +94,40 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ValueId, A::Error> {
         let mut pairs = Vec::new();
-        while let Some(key) = map.next_key_seed(ValueSeed(self.0))? {
+        while let Some(key) = map.next_key_seed(KeySeed(self.0))? {
             pairs.push((key, map.next_value_seed(ValueSeed(self.0))?));
         }
         Ok(self.0.map(&mut pairs))
+    }
+}
+
+/// The key of a map. JSON can write only text there, so a key spelled like a whole number is one: accounts
+/// of a bank are the same numbers in `{"from":6}` and in `{"6":100}`.
+struct KeySeed<'t>(&'t mut Values);
+
+impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
+    type Value = ValueId;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<ValueId, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KeySeed<'_> {
+    type Value = ValueId;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the key of an object")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<ValueId, E> {
+        let canonical = text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit())
+            && (text == "0" || !text.trim_start_matches('-').starts_with('0'));
+        let number = if canonical { text.parse::<i64>().ok() } else { None };
+        Ok(match number {
+            Some(number) => self.0.int(number),
+            None => self.0.text(text),
+        })
     }
 }
 

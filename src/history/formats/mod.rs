@@ -9,10 +9,17 @@
 
 mod blocks;
 pub mod consistory;
+mod edn;
 mod error;
+mod forms;
 mod input;
+mod jepsen;
+mod jepsen_edn;
+mod jepsen_json;
+mod jepsen_log;
 mod json;
 mod pipeline;
+mod porcupine_kv_log;
 mod tables;
 
 pub use error::{EXCERPT_BYTES, LINE_BYTES_MAX, ReadError, ReadErrorKind};
@@ -67,13 +74,25 @@ pub trait Format: Sync {
 /// Every format, our own first.
 #[must_use]
 pub fn all() -> &'static [&'static dyn Format] {
-    &[&consistory::Consistory]
+    &[
+        &consistory::Consistory,
+        &jepsen_edn::JepsenEdn,
+        &jepsen_json::JepsenJson,
+        &jepsen_log::JepsenLog,
+        &porcupine_kv_log::PorcupineKvLog,
+    ]
 }
 
 /// The format of that name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static dyn Format> {
     all().iter().copied().find(|format| format.info().name == name)
+}
+
+/// The JSON Schema of a line of our own format.
+#[must_use]
+pub fn schema() -> &'static str {
+    include_str!("../../../docs/history.schema.json")
 }
 
 /// Reads a history from a stream, plain or compressed with gzip or zstd.

@@ -170,15 +170,15 @@ enum InputState<E> {
 mod tests {
     use super::*;
 
-    struct Numbers {
+    struct Numbers<D> {
         next: u32,
         fail_at: Option<u32>,
-        taken: Vec<u32>,
+        taken: Vec<D>,
     }
 
-    impl Ends for Numbers {
+    impl<D: Send> Ends for Numbers<D> {
         type Piece = u32;
-        type Done = u32;
+        type Done = D;
         type Error = u32;
 
         fn next(&mut self) -> Result<Option<u32>, u32> {
@@ -189,7 +189,7 @@ mod tests {
             }
         }
 
-        fn take(&mut self, done: u32) -> Result<(), u32> {
+        fn take(&mut self, done: D) -> Result<(), u32> {
             self.taken.push(done);
             Ok(())
         }
@@ -214,17 +214,14 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "scoped thread panicked")]
-    fn a_panic_of_a_worker_is_not_waited_for() {
-        let caller = std::thread::current().id();
-        let mut numbers = Numbers { next: 0, fail_at: None, taken: Vec::new() };
-        let _ = run(2, &mut numbers, |number| {
-            // The caller works too, and must not be the one that panics here.
-            while std::thread::current().id() == caller && number == 1 {
-                std::thread::yield_now();
-            }
-            assert!(std::thread::current().id() == caller, "worker");
-            number
-        });
+    fn a_panic_on_any_thread_ends_the_run_instead_of_being_waited_for() {
+        for threads in [1, 2, 4] {
+            let run = std::panic::catch_unwind(|| {
+                let mut numbers = Numbers { next: 0, fail_at: None, taken: Vec::new() };
+                run(threads, &mut numbers, |number| assert_ne!(number, 500, "a bad piece"))
+                    .map(|()| numbers.taken.len())
+            });
+            assert!(run.is_err(), "{threads} threads");
+        }
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn parse(block: Block, start: usize, mut events: Vec<Event>) -> Parse
         }
         let line = line_at(text, at);
         if !line.trim_ascii().is_empty() {
-            match wire::parse(line, lines, &mut tables) {
+            match wire::parse(line.trim_ascii_end(), lines, &mut tables) {
                 Ok(event) => events.push(event),
                 Err(error) => {
                     let torn = block.last && !line.ends_with(b"\n");

@@ -106,7 +106,7 @@ fn push_payload(out: &mut Vec<u8>, name: &[u8], payload: Payload<'_>) {
 }
 
 /// Appends a value as JSON. JSON has text for keys of maps only: other keys are written as the text of
-/// themselves and come back as text.
+/// themselves; whole numbers come back as numbers, other keys as text.
 pub(super) fn push_value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Nil => out.extend_from_slice(b"null"),

@@ -200,7 +200,7 @@ struct ShortWord {
 fn short_word(text: &[u8]) -> Option<ShortWord> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     let bytes = u64::from_le_bytes(*text.first_chunk()?);
-    let x = bytes ^ (ONES * b'"' as u64);
+    let x = bytes ^ (ONES * u64::from(b'"'));
     let zeros = x.wrapping_sub(ONES) & !x & (ONES << 7);
     let bits = zeros.trailing_zeros() & !7;
     (zeros != 0).then(|| ShortWord { packed: bytes & ((1 << bits) - 1), len: bits as usize / 8 })
@@ -232,5 +232,148 @@ impl WordCache {
 
     fn put(&mut self, packed: u64, symbol: Symbol) {
         self.0[Self::place(packed)] = (packed, symbol);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::encode::{EventLine, Payload, encode_event};
+    use super::super::wire;
+    use super::*;
+    use rand::rngs::SmallRng;
+    use rand::{Rng, SeedableRng};
+
+    const LINES: usize = 20_000;
+
+    fn seed() -> u64 {
+        let seed = std::env::var("CONSISTORY_SEED").ok().map_or(4711, |seed| seed.parse().expect("a number"));
+        println!("CONSISTORY_SEED={seed}");
+        seed
+    }
+
+    /// The event with every id replaced by what it stands for.
+    fn spelled_out(event: &Event, tables: &Tables) -> String {
+        let value = |id: ValueId| (!id.is_absent()).then(|| tables.values.to_value(id));
+        let words =
+            [tables.functions.get(event.function), tables.nodes.get(event.node), tables.errors.get(event.error)];
+        format!(
+            "{:?} {:?} {:?} {words:?} {:?} {:?} {:?}",
+            event.time,
+            event.actor,
+            event.phase,
+            value(event.key),
+            value(event.value),
+            event.place
+        )
+    }
+
+    fn fast(line: &[u8]) -> Option<String> {
+        let (mut tables, mut words) = (Tables::default(), Words::default());
+        let (event, len) = parse(line, 9, &mut tables, &mut words)?;
+        assert_eq!(len, line.len(), "a line is read whole");
+        // A second time, with every word in the cache.
+        let (again, _) = parse(line, 9, &mut tables, &mut words).expect("what is read once is read twice");
+        assert_eq!(spelled_out(&event, &tables), spelled_out(&again, &tables));
+        Some(spelled_out(&event, &tables))
+    }
+
+    fn general(line: &[u8]) -> Option<String> {
+        let mut tables = Tables::default();
+        let event = wire::parse(line, 9, &mut tables).ok()?;
+        Some(spelled_out(&event, &tables))
+    }
+
+    fn word(random: &mut SmallRng) -> &'static str {
+        ["read", "write", "compare-and-set", "n1", "ümlaut", "a b", "1234567", "12345678"][random.random_range(0..8)]
+    }
+
+    fn number(random: &mut SmallRng) -> i64 {
+        let wide = random.random_range(-999_999_999_999_999_999..=999_999_999_999_999_999);
+        [0, 7, -1, 1 << 31, (1 << 31) - 1, wide][random.random_range(0..6)]
+    }
+
+    fn line(random: &mut SmallRng) -> Vec<u8> {
+        let numbers: Vec<i64> = (0..random.random_range(0..=LIST_MAX)).map(|_| number(random)).collect();
+        let text = word(random);
+        let payload = |random: &mut SmallRng| match random.random_range(0..6) {
+            0 => Payload::Absent,
+            1 => Payload::Nil,
+            2 => Payload::Bool(random.random()),
+            3 => Payload::Int(number(random)),
+            4 => Payload::Text(text),
+            _ => Payload::Ints(&numbers),
+        };
+        let client = Actor::Client(ProcessId(random.random_range(0..1_000_000_000)));
+        let event = EventLine {
+            index: random.random_range(0..1_000_000),
+            time: [Nanos::UNKNOWN, Nanos(0), Nanos(random.random_range(0..1 << 50))][random.random_range(0..3)],
+            actor: if random.random_ratio(1, 8) { Actor::Nemesis } else { client },
+            phase: [Phase::Invoke, Phase::Ok, Phase::Fail, Phase::Info][random.random_range(0..4)],
+            function: word(random),
+            key: payload(random),
+            value: payload(random),
+            node: ["", word(random)][random.random_range(0..2)],
+            error: ["", word(random)][random.random_range(0..2)],
+        };
+        let mut out = Vec::new();
+        encode_event(&mut out, &event);
+        out
+    }
+
+    #[test]
+    fn every_line_of_the_encoder_is_read_fast_and_means_what_serde_says() {
+        let mut random = SmallRng::seed_from_u64(seed());
+        for _ in 0..LINES {
+            let line = line(&mut random);
+            let text = String::from_utf8_lossy(&line);
+            let fast = fast(&line);
+            assert!(fast.is_some(), "read the slow way: {text}");
+            assert_eq!(fast, general(&line), "{text}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_read_fast_from_a_damaged_line_serde_reads_just_so() {
+        const BYTES: &[u8] = b"\"\\{}[],:-+.0123456789eEnull \t\0\x7f\xff\xc3u";
+        let mut random = SmallRng::seed_from_u64(seed());
+        let mut accepted = 0;
+        for _ in 0..LINES * 10 {
+            let mut line = line(&mut random);
+            line.pop();
+            for _ in 0..random.random_range(1..3) {
+                let at = random.random_range(0..line.len());
+                let byte = BYTES[random.random_range(0..BYTES.len())];
+                match random.random_range(0..3) {
+                    0 => line[at] = byte,
+                    1 => line.insert(at, byte),
+                    _ => drop(line.remove(at)),
+                }
+            }
+            line.push(b'\n');
+            if let Some(fast) = fast(&line) {
+                accepted += 1;
+                assert_eq!(Some(fast), general(&line), "{}", String::from_utf8_lossy(&line));
+            }
+        }
+        assert!(accepted > LINES, "only {accepted} damaged lines were readable: the test says little");
+    }
+
+    #[test]
+    fn what_json_forbids_is_never_read_fast() {
+        for (field, bad) in [
+            ("\"process\":3", "\"process\":03"),
+            ("\"value\":5", "\"value\":-0"),
+            ("\"value\":5", "\"value\":05"),
+            ("\"value\":5", "\"value\":5.0"),
+            ("\"value\":5", "\"value\":[5,]"),
+            ("\"value\":5", "\"value\":\"a\tb\""),
+            ("\"value\":5", "\"value\":9223372036854775808"),
+            ("\"f\":\"r\"", "\"f\":\"\""),
+            ("\"f\":\"r\"", "\"f\":\"\\u0072\""),
+        ] {
+            let line = "{\"process\":3,\"type\":\"ok\",\"f\":\"r\",\"value\":5}\n";
+            assert!(fast(line.as_bytes()).is_some());
+            assert!(fast(line.replace(field, bad).as_bytes()).is_none(), "{bad}");
+        }
     }
 }

@@ -1,9 +1,8 @@
 //! The first line of a file of the format: facts about the run.
 
-use super::super::error::ReadErrorKind;
-use super::super::json::{self, JsonError, present};
+use super::super::error::{BadText, ReadErrorKind, utf8};
+use super::super::json::{self, present};
 use super::encode::{push_text, push_value};
-use super::wire::utf8;
 use crate::history::header::Header;
 use crate::history::value::Values;
 use serde::Deserialize;
@@ -43,7 +42,7 @@ struct WireHeader<'l> {
 ///
 /// # Errors
 /// What is wrong with the header and at which byte (from 0).
-pub(super) fn parse(text: &[u8]) -> Result<Option<Header>, JsonError> {
+pub(super) fn parse(text: &[u8]) -> Result<Option<Header>, BadText> {
     const MARK: &[u8] = b"\"consistory\"";
     if !text.windows(MARK.len()).any(|window| window == MARK) {
         return Ok(None);
@@ -53,7 +52,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Option<Header>, JsonError> {
     match version.consistory {
         None => return Ok(None),
         Some(found) if found > VERSION => {
-            return Err(JsonError { at: 0, kind: ReadErrorKind::NewerVersion { found, known: VERSION } });
+            return Err(BadText { at: 0, kind: ReadErrorKind::NewerVersion { found, known: VERSION } });
         }
         Some(_) => {}
     }
@@ -61,7 +60,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Option<Header>, JsonError> {
     let mut values = Values::new();
     let initial = wire.initial.map(|raw| {
         json::intern(raw.get(), &mut values)
-            .map_err(|error| JsonError { at: raw.get().as_ptr() as usize - text.as_ptr() as usize + error.at, ..error })
+            .map_err(|error| BadText { at: raw.get().as_ptr() as usize - text.as_ptr() as usize + error.at, ..error })
     });
     let initial = initial.transpose()?.map(|id| values.to_value(id));
     Ok(Some(Header {

@@ -44,17 +44,27 @@ impl Format for Consistory {
 
     fn read(&self, input: &mut Input<'_>, options: &ReadOptions) -> Result<History, ReadError> {
         let builder = HistoryBuilder::new(Header::default(), Ties::CallsFirst);
-        let mut reading =
-            Reading { blocks: Blocks::new(input), builder, lines_before: 0, first: true, spare: Vec::new() };
+        let mut reading = Reading {
+            blocks: Blocks::new(input),
+            builder,
+            lines_before: 0,
+            first: true,
+            headed: false,
+            spare: Vec::new(),
+        };
         let done = pipeline::run(options.threads, &mut reading, |piece: Piece| {
             block::parse(piece.block, piece.start, piece.events)
         });
-        let Reading { mut builder, .. } = reading;
+        let Reading { mut builder, headed, .. } = reading;
         done?;
         if let Some(warning) = input.torn() {
             builder.warn(warning);
         }
-        Ok(builder.finish())
+        let history = builder.finish();
+        if history.is_empty() && history.faults().is_empty() && !headed {
+            return Err(ReadErrorKind::Empty.into());
+        }
+        Ok(history)
     }
 }
 
@@ -74,6 +84,8 @@ struct Reading<'i, 'r> {
     /// How many lines the blocks taken so far had.
     lines_before: u32,
     first: bool,
+    /// Whether there was a header.
+    headed: bool,
     spare: Vec<Vec<Event>>,
 }
 
@@ -120,10 +132,11 @@ impl Reading<'_, '_> {
         let text = block.bytes();
         let start = if text.starts_with(BOM) { BOM.len() } else { 0 };
         let line = line_at(text, start);
-        match header::parse(line) {
+        match header::parse(line.trim_ascii_end()) {
             Ok(Some(header)) => {
                 *self.builder.header() = header;
                 self.lines_before = 1;
+                self.headed = true;
                 Ok(start + line.len())
             }
             Ok(None) => {

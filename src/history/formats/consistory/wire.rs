@@ -2,8 +2,8 @@
 //!
 //! Fields are first taken as raw slices of the line, so that an error knows its column exactly.
 
-use super::super::error::{ReadErrorKind, shortened};
-use super::super::json::{self, JsonError, present};
+use super::super::error::{BadText, ReadErrorKind, shortened, utf8};
+use super::super::json::{self, present};
 use super::super::tables::Tables;
 use crate::history::builder::{Actor, Event, Phase, Place};
 use crate::history::columns::{Nanos, ProcessId};
@@ -45,14 +45,14 @@ struct WireEvent<'l> {
 ///
 /// # Errors
 /// What is wrong with it and at which byte (from 0).
-pub(super) fn parse(text: &[u8], line: u32, tables: &mut Tables) -> Result<Event, JsonError> {
+pub(super) fn parse(text: &[u8], line: u32, tables: &mut Tables) -> Result<Event, BadText> {
     let text = utf8(text)?;
     let wire: WireEvent<'_> = serde_json::from_str(text).map_err(|error| json::diagnose(text, &error))?;
     if wire.consistory.is_some() {
-        return Err(JsonError { at: 0, kind: ReadErrorKind::SecondHeader });
+        return Err(BadText { at: 0, kind: ReadErrorKind::SecondHeader });
     }
     let needed = |field, raw: Option<_>| {
-        raw.ok_or(JsonError { at: 0, kind: ReadErrorKind::MissingField { field, needed: NEEDED } })
+        raw.ok_or(BadText { at: 0, kind: ReadErrorKind::MissingField { field, needed: NEEDED } })
     };
     let (process, kind, function) =
         (needed("process", wire.process)?, needed("type", wire.r#type)?, needed("f", wire.f)?);
@@ -71,14 +71,6 @@ pub(super) fn parse(text: &[u8], line: u32, tables: &mut Tables) -> Result<Event
     })
 }
 
-/// The line as text.
-pub(super) fn utf8(text: &[u8]) -> Result<&str, JsonError> {
-    if let Some(at) = text.iter().position(|&byte| byte == 0) {
-        return Err(JsonError { at, kind: ReadErrorKind::Nul });
-    }
-    std::str::from_utf8(text).map_err(|error| JsonError { at: error.valid_up_to(), kind: ReadErrorKind::Utf8 })
-}
-
 /// The whole line, for the columns of its parts.
 struct Line<'l>(&'l str);
 
@@ -87,12 +79,12 @@ impl<'l> Line<'l> {
         raw.get().as_ptr() as usize - self.0.as_ptr() as usize
     }
 
-    fn wrong(&self, raw: &RawValue, field: &'static str, expected: &'static str) -> JsonError {
+    fn wrong(&self, raw: &RawValue, field: &'static str, expected: &'static str) -> BadText {
         let found = shortened(raw.get());
-        JsonError { at: self.at(raw), kind: ReadErrorKind::WrongField { field, found, expected } }
+        BadText { at: self.at(raw), kind: ReadErrorKind::WrongField { field, found, expected } }
     }
 
-    fn time(&self, raw: &RawValue) -> Result<Nanos, JsonError> {
+    fn time(&self, raw: &RawValue) -> Result<Nanos, BadText> {
         if raw.get() == "null" {
             return Ok(Nanos::UNKNOWN);
         }
@@ -100,7 +92,7 @@ impl<'l> Line<'l> {
         time.map(Nanos).ok_or_else(|| self.wrong(raw, "time", "a whole number of nanoseconds, 0 or more"))
     }
 
-    fn actor(&self, raw: &RawValue) -> Result<Actor, JsonError> {
+    fn actor(&self, raw: &RawValue) -> Result<Actor, BadText> {
         if let Ok(process) = serde_json::from_str(raw.get()) {
             return Ok(Actor::Client(ProcessId(process)));
         }
@@ -110,33 +102,33 @@ impl<'l> Line<'l> {
         }
     }
 
-    fn phase(&self, raw: &RawValue) -> Result<Phase, JsonError> {
+    fn phase(&self, raw: &RawValue) -> Result<Phase, BadText> {
         let word = serde_json::from_str::<String>(raw.get());
         match word.as_deref() {
             Ok("invoke") => Ok(Phase::Invoke),
             Ok("ok") => Ok(Phase::Ok),
             Ok("fail") => Ok(Phase::Fail),
             Ok("info") => Ok(Phase::Info),
-            _ => Err(JsonError { at: self.at(raw), kind: ReadErrorKind::UnknownType { found: shortened(raw.get()) } }),
+            _ => Err(BadText { at: self.at(raw), kind: ReadErrorKind::UnknownType { found: shortened(raw.get()) } }),
         }
     }
 
-    fn function(&self, raw: &'l RawValue, functions: &mut Symbols) -> Result<Symbol, JsonError> {
+    fn function(&self, raw: &'l RawValue, functions: &mut Symbols) -> Result<Symbol, BadText> {
         match serde_json::from_str::<String>(raw.get()) {
             Ok(word) if !word.is_empty() => Ok(functions.intern(&word)),
             _ => Err(self.wrong(raw, "f", "the name of a function, such as \"read\"")),
         }
     }
 
-    fn node(&self, raw: &'l RawValue, nodes: &mut Symbols) -> Result<Symbol, JsonError> {
+    fn node(&self, raw: &'l RawValue, nodes: &mut Symbols) -> Result<Symbol, BadText> {
         match serde_json::from_str::<Option<String>>(raw.get()) {
             Ok(word) => Ok(nodes.intern(word.as_deref().unwrap_or(""))),
             Err(_) => Err(self.wrong(raw, "node", "the name of a node, such as \"n1\"")),
         }
     }
 
-    fn value(&self, raw: &RawValue, tables: &mut Tables) -> Result<ValueId, JsonError> {
-        json::intern(raw.get(), &mut tables.values).map_err(|error| JsonError { at: self.at(raw) + error.at, ..error })
+    fn value(&self, raw: &RawValue, tables: &mut Tables) -> Result<ValueId, BadText> {
+        json::intern(raw.get(), &mut tables.values).map_err(|error| BadText { at: self.at(raw) + error.at, ..error })
     }
 }
 
