@@ -68,20 +68,23 @@ impl Access {
         if let Some(credentials) = &self.credentials {
             connector = connector.with_auth("digest", credentials.as_bytes());
         }
-        let address = self.addresses[server].as_str();
-        #[cfg(feature = "zookeeper-tls")]
-        let address = if self.tls.is_some() { format!("tcp+tls://{address}") } else { address.to_owned() };
-        #[cfg(feature = "zookeeper-tls")]
-        let address = address.as_str();
         #[cfg(feature = "zookeeper-tls")]
         if let Some(tls) = &self.tls {
             connector = connector.with_tls(tls.clone());
         }
-        match tokio::time::timeout(self.limit, connector.connect(address)).await {
+        match tokio::time::timeout(self.limit, connector.connect(&self.connect_string(server))).await {
             Ok(Ok(client)) => Ok(client),
             Ok(Err(error)) => Err(failure(&error).error),
             Err(_) => Err(format!("no session within {:?}", self.limit)),
         }
+    }
+
+    fn connect_string(&self, server: usize) -> String {
+        #[cfg(feature = "zookeeper-tls")]
+        if self.tls.is_some() {
+            return format!("tcp+tls://{}", self.addresses[server]);
+        }
+        self.addresses[server].clone()
     }
 
     /// What every server says of itself, in the order of the addresses.

@@ -135,7 +135,7 @@ impl Ensemble {
             if Instant::now() + POLL > deadline {
                 return Err(self.not_ready(last, started));
             }
-            // While it starts, a server that ended is not going to come back; later, a fault may restart it.
+            // A server that ended while starting says why in its log; later, faults end servers.
             if self.subtree.is_none() {
                 self.servers.lock().iter_mut().try_for_each(|server| server.child.expect_alive())?;
             }
@@ -253,6 +253,7 @@ impl Cluster for Ensemble {
         Box::pin(self.open(slot, ReadFrom::Default, Reads::Sync))
     }
 
+    /// Every node has to answer, also one whose process was killed: with a dead node it ends in an error.
     fn settle(&self, deadline: Instant) -> BoxFuture<'_, Result<(), SystemError>> {
         Box::pin(async move {
             self.await_ready(deadline, true).await?;

@@ -153,7 +153,8 @@ fn arguments(configuration: &Path) -> Vec<String> {
 /// The server's own settings. One server is an ensemble of one rather than a standalone server, so that the
 /// same code runs at every size.
 fn configuration(settings: &Settings, folder: &Path) -> String {
-    let folder = folder.display();
+    // The file is read as Java properties, where a backslash escapes.
+    let folder = folder.display().to_string().replace('\\', r"\\");
     let force_sync = if settings.force_sync { "yes" } else { "no" };
     format!(
         "tickTime={tick}\n\
@@ -203,6 +204,12 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");
         }
+    }
+
+    #[test]
+    fn a_backslash_in_a_path_is_escaped() {
+        let text = configuration(&settings(&[]), Path::new(r"/runs/a\b"));
+        assert!(text.contains(r"dataDir=/runs/a\\b/data"), "{text}");
     }
 
     #[test]

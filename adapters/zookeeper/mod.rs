@@ -35,7 +35,7 @@ const INFO: AdapterInfo = AdapterInfo {
         Promise {
             when: "writes",
             promises: "linearizable: all updates take effect in one order that respects real time",
-            url: "https://zookeeper.apache.org/doc/r3.8.0/zookeeperInternals.html",
+            url: "https://zookeeper.apache.org/doc/current/zookeeperInternals.html#sc_consistency",
         },
         Promise {
             when: "one client",
@@ -55,7 +55,7 @@ const INFO: AdapterInfo = AdapterInfo {
         Promise {
             when: "reads=local",
             promises: "sequentially consistent: a read may be stale, and clients may see different states at once",
-            url: "https://zookeeper.apache.org/doc/r3.8.0/zookeeperInternals.html",
+            url: "https://zookeeper.apache.org/doc/current/zookeeperInternals.html#sc_consistency",
         },
         Promise {
             when: "reads=sync",
