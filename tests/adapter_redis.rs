@@ -285,6 +285,7 @@ async fn sentinels_replace_a_killed_primary_and_settling_brings_it_back_as_a_rep
     exercise(&*cluster).await;
     let mut old = cluster.connect(0).await.expect("connects");
     done(&mut old, Action::Write { key: Key(50), value: 1 }).await;
+    kill(&*cluster, "s3");
     kill(&*cluster, "n1");
     let began = Instant::now();
     cluster.settle(Instant::now() + START).await.expect("settles");

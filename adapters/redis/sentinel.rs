@@ -170,10 +170,12 @@ fn field<'a>(state: &'a BTreeMap<String, String>, name: &str) -> &'a str {
     state.get(name).map_or("", String::as_str)
 }
 
-/// Flags such as `s_down`, `disconnected` or `failover_in_progress` are added to the kind.
+/// Flags such as `s_down`, `disconnected` or `failover_in_progress` are added to the kind. `master_down` is what
+/// another sentinel last said when it was asked; it lingers for seconds after the failover and says nothing of now.
 fn expect_flags(state: &BTreeMap<String, String>, kind: &str) -> Result<(), LinkError> {
     let flags = field(state, "flags");
-    if flags == kind { Ok(()) } else { Err(LinkError::Lost(format!("calls {} {flags}", field(state, "name")))) }
+    let well = flags.split(',').all(|flag| flag == kind || flag == "master_down");
+    if well { Ok(()) } else { Err(LinkError::Lost(format!("calls {} {flags}", field(state, "name")))) }
 }
 
 /// The primary that a sentinel names, if it is alive and one: after a failover, the new one.
