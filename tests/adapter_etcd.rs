@@ -212,7 +212,8 @@ async fn clients_are_sent_to_the_leader_the_followers_or_one_node_as_asked() {
         return;
     }
     let folder = TempDir::new().unwrap();
-    let cluster = started(&backend(folder.path(), &[])).await;
+    // Slow to elect, so that a busy machine does not change the leader on the way.
+    let cluster = started(&backend(folder.path(), &[("election-timeout", "3000")])).await;
     let leader = cluster.nodes().iter().position(|node| node.role == "leader").unwrap();
     for (read_from, expected) in [
         (ReadFrom::Primary, vec![leader, leader, leader, leader]),
@@ -271,10 +272,12 @@ async fn after_a_kill_the_others_answer_and_the_dead_node_refuses() {
     // What was under way when the connection broke is unknown; then the connection is refused.
     let refused = async {
         loop {
-            let failure = failed(&mut dead, write(1, 2)).await;
-            assert_eq!(failure.node, Some(NodeId(1)));
-            if failure.certainty == Certainty::Definite {
-                break failure;
+            // A killed process may answer once more: the signal arrives when the kernel gets to it.
+            if let Err(failure) = dead.invoke(&write(1, 2)).await {
+                assert_eq!(failure.node, Some(NodeId(1)));
+                if failure.certainty == Certainty::Definite {
+                    break failure;
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -439,7 +442,9 @@ async fn tls_is_checked_on_both_sides_unless_told_not_to() {
     assert_eq!(done(&mut client(&*careless, 0).await, read(1)).await.answer, Answer::Value(Some(1)));
 
     let refusal = async |tls| {
+        let soon = Instant::now() + PATIENCE / 2;
         let error = start(&with(tls)).await.err().expect("a refusal");
+        assert!(Instant::now() < soon, "waiting cannot help: {error}");
         assert!(matches!(error, SystemError::Unreachable { .. }), "{error}");
         error.to_string()
     };

@@ -106,7 +106,10 @@ pub(super) fn is_lasting(error: &(dyn Error + 'static)) -> bool {
     });
     // rustls hands its errors out inside those of the operating system, whose source skips what they hold.
     let inner = in_chain::<io::Error>(error).and_then(io::Error::get_ref);
-    refused || inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
+    // With TLS 1.3 the server refuses a client's certificate only after the handshake; h2 then hides the error of
+    // rustls, but not its words.
+    let alert = || in_words(error).contains("received fatal alert");
+    refused || inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) || alert()
 }
 
 /// An error with all its causes, for messages to people.
