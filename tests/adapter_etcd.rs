@@ -254,8 +254,8 @@ async fn a_serializable_read_needs_no_majority_and_a_final_read_does() {
     }
     let alone = Reply { answer: Answer::Value(Some(5)), node: Some(NodeId(0)) };
     assert_eq!(done(&mut first, read(1)).await, alone);
-    let failure = cluster.connect_final(0).await.err().expect("no majority, no final read");
-    assert!(failure.reconnect, "{failure:?}");
+    let failure = cluster.connect_final(1).await.err().expect("no majority, no final read");
+    assert_eq!(failure, Failure::definite("no majority").at(NodeId(0)).reconnecting());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

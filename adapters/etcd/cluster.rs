@@ -117,7 +117,7 @@ impl EtcdCluster {
         let probe = within(self.link.access.timeout, client.connection.probe(self.link.prefix.as_bytes())).await;
         match probe {
             Ok(()) => Ok(client),
-            Err(status) => Err(failure::of_call(&status).at(client.asked).reconnecting()),
+            Err(_) => Err(Failure::definite(failure::NO_MAJORITY).at(client.asked).reconnecting()),
         }
     }
 }

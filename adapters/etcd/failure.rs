@@ -19,6 +19,8 @@ const REFUSED: &str = "connection refused";
 const UNCONNECTED: &str = "cannot connect";
 /// No member says that there is a leader.
 pub(super) const NO_LEADER: &str = "no leader";
+/// The member cannot confirm a read now.
+pub(super) const NO_MAJORITY: &str = "no majority";
 
 /// The table. Server errors are whole messages, as they have been since etcd 3.1.
 pub(super) const DEFINITE: &[DefiniteFailure] = &[
@@ -34,6 +36,10 @@ pub(super) const DEFINITE: &[DefiniteFailure] = &[
     DefiniteFailure {
         error: NO_LEADER,
         because: "the client that was to talk to the leader, or to a follower, found none and sent nothing",
+    },
+    DefiniteFailure {
+        error: NO_MAJORITY,
+        because: "the probe that precedes final reads was not answered, and no operation was sent",
     },
     DefiniteFailure {
         error: "etcdserver: key is not provided",
