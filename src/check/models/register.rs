@@ -169,4 +169,26 @@ impl Model for Register {
             RegisterCall::Write(_) => false,
         }
     }
+
+    fn needs_only_the_past(&self) -> bool {
+        true
+    }
+
+    fn forget(&self, call: &RegisterCall) -> Option<RegisterCall> {
+        match *call {
+            RegisterCall::Cas { to, .. } => Some(RegisterCall::Write(to)),
+            _ => None,
+        }
+    }
+
+    fn returning(&self, call: &RegisterCall, value: ValueId) -> Option<RegisterCall> {
+        matches!(call, RegisterCall::Read(_)).then_some(RegisterCall::Read(value))
+    }
+
+    fn produces(&self, call: &RegisterCall) -> Option<ValueId> {
+        match *call {
+            RegisterCall::Write(value) | RegisterCall::Cas { to: value, .. } => Some(value),
+            RegisterCall::Read(_) | RegisterCall::FailedCas(_) => None,
+        }
+    }
 }

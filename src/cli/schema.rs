@@ -1,0 +1,9 @@
+//! `consistory schema`.
+
+use super::{Exit, Failed};
+
+
+pub(super) fn schema() -> Result<Exit, Failed> {
+    super::print("")?;
+    Ok(Exit::Holds)
+}
