@@ -1,7 +1,7 @@
 //! A running cluster, local or existing: readiness, roles, connections, clean-up.
 
 use super::client::{EtcdClient, range_end};
-use super::connection::{Access, Connection};
+use super::connection::{Access, Unready};
 use super::failure;
 use super::local::{self, Local};
 use super::settings::Settings;
@@ -117,7 +117,7 @@ impl EtcdCluster {
         let probe = within(self.link.access.timeout, client.connection.probe(self.link.prefix.as_bytes())).await;
         match probe {
             Ok(()) => Ok(client),
-            Err(status) => Err(failure::of_call(&status).at(client.asked).reconnecting()),
+            Err(_) => Err(Failure::definite(failure::NO_MAJORITY).at(client.asked).reconnecting()),
         }
     }
 }
@@ -169,26 +169,32 @@ impl Link {
     /// Waits until every member answers a linearizable read, and calls itself healthy if it is ours.
     ///
     /// # Errors
-    /// [`SystemError::Died`] as soon as a process of ours ends; at the deadline [`SystemError::NotReady`] or,
-    /// of an existing cluster, [`SystemError::Unreachable`].
+    /// [`SystemError::Died`] as soon as a process of ours ends; at the deadline [`SystemError::NotReady`]. Of an
+    /// existing cluster [`SystemError::Unreachable`], at once if waiting cannot help.
     pub(super) async fn ready(&self, deadline: Instant) -> Result<Vec<StatusResponse>, SystemError> {
         let start = Instant::now();
+        let mut last = (0, Unready::yet("no answer yet".into()));
         loop {
             if let Some(local) = &self.local {
                 local.expect_alive()?;
             }
-            let answers = join_all((0..self.addresses.len()).map(|node| self.check(node))).await;
-            let unready =
-                answers.iter().enumerate().find_map(|(node, answer)| answer.as_ref().err().map(|why| (node, why)));
-            let Some((node, why)) = unready else { return Ok(answers.into_iter().flatten().collect()) };
-            if Instant::now() >= deadline {
-                return Err(self.unready(node, why.clone(), start.elapsed()));
+            let checks = join_all((0..self.addresses.len()).map(|node| self.check(node)));
+            let Ok(answers) = tokio::time::timeout_at(deadline.into(), checks).await else {
+                return Err(self.unready(last, start.elapsed()));
+            };
+            match unready(&answers) {
+                None => return Ok(answers.into_iter().flatten().collect()),
+                Some(unready) => last = unready,
             }
-            tokio::time::sleep(PAUSE).await;
+            if last.1.lasting && self.local.is_none() {
+                return Err(self.unready(last, start.elapsed()));
+            }
+            tokio::time::sleep_until(deadline.min(Instant::now() + PAUSE).into()).await;
         }
     }
 
-    /// Removes every key under the prefix, through whichever member answers first.
+    /// Removes every key under the prefix, through whichever member answers first. A write whose client gave
+    /// up may still be on its way then, and land afterwards.
     async fn clean(&self) -> Result<(), SystemError> {
         let mut last = None;
         for node in 0..self.addresses.len() {
@@ -203,7 +209,7 @@ impl Link {
     }
 
     async fn clean_through(&self, node: usize) -> Result<(), String> {
-        let mut connection = self.access.open(node).await.map_err(|unopened| unopened.reason)?;
+        let mut connection = self.access.open(node).await.map_err(|unopened| unopened.why.reason)?;
         let key = self.prefix.as_bytes().to_vec();
         let request = DeleteRangeRequest { range_end: range_end(&key), key };
         // Many keys take longer than one operation may.
@@ -211,34 +217,37 @@ impl Link {
         deleted.map(drop).map_err(|status| failure::in_words(&status))
     }
 
-    async fn check(&self, node: usize) -> Result<StatusResponse, String> {
+    async fn check(&self, node: usize) -> Result<StatusResponse, Unready> {
         if let Some(local) = &self.local {
-            local::health(local.members()[node].client, PATIENCE).await?;
+            local::health(local.members()[node].client, PATIENCE).await.map_err(Unready::yet)?;
         }
-        let mut connection = self.open_patiently(node).await?;
+        let mut connection = self.access.open(node).await.map_err(|unopened| unopened.why)?;
         let probe = within(PATIENCE, connection.probe(self.prefix.as_bytes())).await;
-        probe.map_err(|status| format!("a linearizable read failed: {}", failure::in_words(&status)))?;
-        within(PATIENCE, connection.status()).await.map_err(|status| failure::in_words(&status))
+        probe.map_err(|status| Unready::from(&status))?;
+        within(PATIENCE, connection.status()).await.map_err(|status| Unready::from(&status))
     }
 
     async fn status(&self, node: usize) -> Option<StatusResponse> {
-        let mut connection = self.open_patiently(node).await.ok()?;
+        let mut connection = self.access.open(node).await.ok()?;
         within(self.access.timeout, connection.status()).await.ok()
     }
 
-    async fn open_patiently(&self, node: usize) -> Result<Connection, String> {
-        self.access.open(node).await.map_err(|unopened| unopened.reason)
-    }
-
-    fn unready(&self, node: usize, last: String, after: Duration) -> SystemError {
+    fn unready(&self, (node, why): (usize, Unready), after: Duration) -> SystemError {
         match &self.local {
             Some(local) => {
                 let member = &local.members()[node];
-                SystemError::NotReady { what: format!("etcd {}", member.name), after, last, log: member.log.clone() }
+                let what = format!("etcd {}", member.name);
+                SystemError::NotReady { what, after, last: why.reason, log: member.log.clone() }
             }
-            None => SystemError::Unreachable { address: self.addresses[node].clone(), reason: last },
+            None => SystemError::Unreachable { address: self.addresses[node].clone(), reason: why.reason },
         }
     }
+}
+
+/// The first node that is not ready.
+fn unready<T>(answers: &[Result<T, Unready>]) -> Option<(usize, Unready)> {
+    let mut answers = answers.iter().enumerate();
+    answers.find_map(|(node, answer)| answer.as_ref().err().map(|why| (node, why.clone())))
 }
 
 async fn within<T>(patience: Duration, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {

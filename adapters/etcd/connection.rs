@@ -15,6 +15,7 @@ use super::wire::{
 use crate::record::system::Failure;
 use http::uri::PathAndQuery;
 use prost::Message;
+use std::error::Error;
 use std::marker::PhantomData;
 use std::time::Duration;
 use tonic::client::Grpc;
@@ -53,8 +54,29 @@ pub(super) struct Connection {
 pub(super) struct Unopened {
     /// For the recorder.
     pub failure: Failure,
+    /// For people, and for whether to try again.
+    pub why: Unready,
+}
+
+/// Why a member does not answer as it should.
+#[derive(Clone, Debug)]
+pub(super) struct Unready {
     /// For people.
     pub reason: String,
+    /// Whether asking again cannot help.
+    pub lasting: bool,
+}
+
+impl Unready {
+    /// From an error of a connection or a call.
+    pub(super) fn from(error: &(dyn Error + 'static)) -> Self {
+        Self { reason: failure::in_words(error), lasting: failure::is_lasting(error) }
+    }
+
+    /// Of something that may pass.
+    pub(super) fn yet(reason: String) -> Self {
+        Self { reason, lasting: false }
+    }
 }
 
 impl Access {
@@ -63,15 +85,13 @@ impl Access {
         let opening = self.connect(&self.endpoints[node]);
         tokio::time::timeout(self.timeout, opening).await.unwrap_or_else(|_| {
             let failure = failure::of_connect(&std::io::Error::from(std::io::ErrorKind::TimedOut));
-            Err(Unopened { failure, reason: format!("no connection within {:?}", self.timeout) })
+            Err(Unopened { failure, why: Unready::yet(format!("no connection within {:?}", self.timeout)) })
         })
     }
 
     async fn connect(&self, endpoint: &Endpoint) -> Result<Connection, Unopened> {
-        let unopened = |error: &(dyn std::error::Error + 'static)| Unopened {
-            failure: failure::of_connect(error),
-            reason: failure::in_words(error),
-        };
+        let unopened =
+            |error: &(dyn Error + 'static)| Unopened { failure: failure::of_connect(error), why: Unready::from(error) };
         let channel = endpoint.connect().await.map_err(|error| unopened(&error))?;
         // A set of a hundred thousand elements is an answer of several megabytes; tonic's default is 4 MB.
         let grpc = Grpc::new(channel).max_decoding_message_size(usize::MAX);

@@ -11,7 +11,7 @@
 use crate::record::system::{DefiniteFailure, Failure};
 use std::error::Error;
 use std::io;
-use tonic::{ConnectError, Status};
+use tonic::{Code, ConnectError, Status};
 
 /// The connection was refused.
 const REFUSED: &str = "connection refused";
@@ -19,6 +19,8 @@ const REFUSED: &str = "connection refused";
 const UNCONNECTED: &str = "cannot connect";
 /// No member says that there is a leader.
 pub(super) const NO_LEADER: &str = "no leader";
+/// The member cannot confirm a read now.
+pub(super) const NO_MAJORITY: &str = "no majority";
 
 /// The table. Server errors are whole messages, as they have been since etcd 3.1.
 pub(super) const DEFINITE: &[DefiniteFailure] = &[
@@ -34,6 +36,10 @@ pub(super) const DEFINITE: &[DefiniteFailure] = &[
     DefiniteFailure {
         error: NO_LEADER,
         because: "the client that was to talk to the leader, or to a follower, found none and sent nothing",
+    },
+    DefiniteFailure {
+        error: NO_MAJORITY,
+        because: "the probe that precedes final reads was not answered, and no operation was sent",
     },
     DefiniteFailure {
         error: "etcdserver: key is not provided",
@@ -98,6 +104,20 @@ pub(super) fn of_connect(error: &(dyn Error + 'static)) -> Failure {
     Failure::definite(if refused { REFUSED } else { UNCONNECTED }).reconnecting()
 }
 
+/// Whether asking again cannot help: a wrong login, a missing permission, certificates that do not fit.
+pub(super) fn is_lasting(error: &(dyn Error + 'static)) -> bool {
+    let refused = in_chain::<Status>(error).is_some_and(|status| {
+        let codes = [Code::InvalidArgument, Code::FailedPrecondition, Code::PermissionDenied, Code::Unauthenticated];
+        status.message().starts_with("etcdserver: ") && codes.contains(&status.code())
+    });
+    // rustls hands its errors out inside those of the operating system, whose source skips what they hold.
+    let inner = in_chain::<io::Error>(error).and_then(io::Error::get_ref);
+    // With TLS 1.3 the server refuses a client's certificate only after the handshake; h2 then hides the error of
+    // rustls, but not its words.
+    let alert = || in_words(error).contains("received fatal alert");
+    refused || inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) || alert()
+}
+
 /// An error with all its causes, for messages to people.
 pub(super) fn in_words(error: &(dyn Error + 'static)) -> String {
     let mut words = error.to_string();
@@ -159,11 +179,10 @@ mod tests {
 
     #[test]
     fn every_server_error_of_the_table_is_definite() {
-        let server: Vec<_> = DEFINITE.iter().map(|row| row.error).filter(|error| error.contains(' ')).collect();
-        let server: Vec<_> =
-            server.into_iter().filter(|error| ![REFUSED, UNCONNECTED, NO_LEADER].contains(error)).collect();
-        assert_eq!(server.len(), 10);
-        for error in server {
+        let from_server = |error: &&str| error.starts_with("etcdserver: ") || error.starts_with("raft ");
+        let errors: Vec<_> = DEFINITE.iter().map(|row| row.error).filter(from_server).collect();
+        assert_eq!(errors.len(), 10);
+        for error in errors {
             assert_eq!(of_call(&Status::unknown(error)).certainty, Certainty::Definite, "{error}");
         }
     }
@@ -202,6 +221,20 @@ mod tests {
 
     #[test]
     fn an_error_is_told_with_its_causes_once_each() {
-        assert!(in_words(&refusal()).contains("refused"));
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] ConnectError);
+        let words = in_words(&Outer(ConnectError(Box::new(io::Error::other("inner")))));
+        assert_eq!(words, "outer: inner", "a ConnectError repeats what it wraps");
+    }
+
+    #[test]
+    fn a_login_or_certificate_that_is_refused_lasts_and_a_timeout_does_not() {
+        assert!(is_lasting(&Status::invalid_argument("etcdserver: user name is empty")));
+        assert!(is_lasting(&Status::permission_denied("etcdserver: permission denied")));
+        let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        assert!(is_lasting(&ConnectError(Box::new(io::Error::new(io::ErrorKind::InvalidData, certificate)))));
+        assert!(!is_lasting(&Status::unavailable("etcdserver: request timed out")));
+        assert!(!is_lasting(&refusal()));
     }
 }

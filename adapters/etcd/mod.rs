@@ -54,7 +54,7 @@ static INFO: AdapterInfo = AdapterInfo {
             when: "locks on leases (not used by this adapter)",
             promises: "no mutual exclusion by itself: a lease can run out while its holder still believes to hold \
                        it, so what is protected must check the lock's revision",
-            url: "https://etcd.io/docs/v3.4/learning/why/#notes-on-the-usage-of-lock-and-lease",
+            url: "https://etcd.io/docs/v3.5/learning/why/#notes-on-the-usage-of-lock-and-lease",
         },
     ],
     definite_failures: failure::DEFINITE,
