@@ -4,7 +4,7 @@ use super::brute_force::{Act, Small};
 use super::random_histories::{Dice, Kind, draw};
 use super::{first_seed, rounds};
 use consistory::check::budget::Budget;
-use consistory::check::linearizable::{Conflict, Decision, Ladder, Wish, decide};
+use consistory::check::linearizable::{Conflict, Decider, Decision, Ladder, Wish, decide};
 use consistory::check::models::{Model, Register, RegisterCall};
 use consistory::check::problem::{NEVER, Problem};
 use consistory::check::witness::{CORE_MAX, has_no_order, replay};
@@ -63,17 +63,24 @@ fn expect_conflict<M: Model>(problem: &Problem<M>, conflict: &Conflict, truth: &
     assert!(places.len() <= CORE_MAX, "{about}: a small history has a small core");
     let core = problem.select(&places);
     assert_eq!(has_no_order(&core), Some(true), "{about}: the core has an order: {conflict:?}");
-    let last_return = core.returned.iter().copied().filter(|&at| at != NEVER).max().unwrap_or(0);
-    for at in 0..problem.len() {
-        let known = problem.invoked[at] < last_return && !places.contains(&at);
-        let needed = places.iter().any(|&kept| problem.model.needs(&problem.calls[kept], &problem.calls[at]));
-        assert!(!(known && needed), "{about}: place {at} is needed by the core {places:?}");
-    }
+    // The core speaks for the whole: in some prefix it is closed under what it needs and has no order.
+    let mut returns = problem.returned.iter().copied().filter(|&at| at != NEVER);
+    let speaks = returns.any(|event| {
+        let prefix = problem.prefix(event);
+        let inside: Vec<usize> = places.iter().copied().filter(|&at| at < prefix.len()).collect();
+        let core = prefix.select(&inside);
+        let needed = |at: &usize| core.calls.iter().any(|kept| problem.model.needs(kept, &prefix.calls[*at]));
+        let closed = (0..prefix.len()).filter(|at| !inside.contains(at)).all(|at| !needed(&at));
+        closed && has_no_order(&core) == Some(true)
+    });
+    assert!(speaks, "{about}: the core {places:?} is not closed under what it needs");
 }
 
 fn agree(kind: Kind, by_default: u64, always_decided_by: &str) {
     let (mut holding, mut violated) = (0, 0);
     let mut undecided = 0;
+    let named = |decider: &Decider<Register>| decider.name == always_decided_by;
+    assert!(Register::ladder().iter().any(named), "there is a decider '{always_decided_by}'");
     let first = first_seed();
     for seed in first..first + rounds(by_default) {
         let small = draw(&mut Dice::new(seed), kind);
