@@ -5,6 +5,7 @@
 
 mod core_closure;
 mod depth_first;
+mod layered;
 mod necessary;
 mod overwriting;
 mod register_view;
@@ -74,6 +75,7 @@ impl Ladder for Register {
         vec![
             Decider { name: "unique writers", decide: unique_register::decide },
             Decider { name: "necessary conditions", decide: necessary::decide },
+            Decider { name: "layers", decide: layered::decide },
             Decider { name: "search", decide: depth_first::decide },
         ]
     }
