@@ -8,3 +8,5 @@ mod bugs;
 mod cli;
 mod command;
 mod systems;
+
+mod oracle;

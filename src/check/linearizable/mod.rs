@@ -3,8 +3,15 @@
 //! Each decider is given one object's [`Problem`] and answers [`Decision`]. It is asked in order; the first that
 //! decides names itself in the verdict. A decider that does not apply says why, and so does one that gives up.
 
+mod core_closure;
 mod depth_first;
 pub mod objects;
+mod layered;
+mod necessary;
+mod overwriting;
+mod register_view;
+mod unique_register;
+mod zones;
 
 use super::budget::{Budget, Stop};
 use super::models::{Model, Register};
@@ -32,8 +39,9 @@ pub enum Decision {
 /// Where a contradiction lies.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Conflict {
-    /// Places in the problem which together already admit no order, ascending; closed under the model's `needs`.
-    /// Empty if the decider cannot tell: then the whole prefix up to `event` is meant.
+    /// Places in the problem which together already admit no order, ascending; closed under the model's `needs`
+    /// in the problem's prefix that ends with the last return which matters. Empty if the decider cannot tell: then
+    /// the whole prefix up to `event` is meant.
     pub places: Vec<u32>,
     /// The rank of the return event at which no order remains, if the decider knows it: the prefix before it is
     /// linearizable, the prefix with it is not.
@@ -63,7 +71,16 @@ pub trait Ladder: Model {
     }
 }
 
-impl Ladder for Register {}
+impl Ladder for Register {
+    fn ladder() -> Vec<Decider<Self>> {
+        vec![
+            Decider { name: "unique writers", decide: unique_register::decide },
+            Decider { name: "necessary conditions", decide: necessary::decide },
+            Decider { name: "layers", decide: layered::decide },
+            Decider { name: "search", decide: depth_first::decide },
+        ]
+    }
+}
 
 /// What a ladder said about one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
