@@ -6,5 +6,7 @@
 #[path = "../adapters/mod.rs"]
 pub mod adapters;
 pub mod check;
+/// Makes up histories whose verdict is known, from a seed.
+pub mod generate;
 pub mod history;
 pub mod record;
