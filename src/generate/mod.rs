@@ -79,7 +79,8 @@ pub struct Planted {
     pub plant: Plant,
     /// On which object.
     pub key: u32,
-    /// The index of the event with which it became certain: all before it and this one together violate.
+    /// The index of the event with which it became certain: everything up to it violates, once the operations open
+    /// there have got their answers.
     pub index: u64,
 }
 

@@ -67,7 +67,7 @@ pub(crate) struct Drive<'d> {
 /// Runs the clients on objects of one kind.
 pub(crate) fn simulate<O: Object>(drive: &mut Drive<'_>, setup: Setup) {
     let mut run = Run::<O>::new(O::new(setup), drive);
-    let outcome = run.to_the_end();
+    let outcome = run.finish();
     let planted = run.object.planted();
     drive.planted = planted;
     drive.written = outcome;
@@ -130,7 +130,7 @@ impl<'r, 'd, O: Object> Run<'r, 'd, O> {
         run
     }
 
-    fn to_the_end(&mut self) -> io::Result<()> {
+    fn finish(&mut self) -> io::Result<()> {
         while let Some(Reverse((time, _, step))) = self.agenda.pop() {
             match step {
                 Step::Call(client) if self.invoked < self.drive.pace.ops => self.call(client, time)?,

@@ -30,7 +30,7 @@ const STRINGS_MAX: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Entries {
-    entries: Vec<String>,
+    texts: Vec<String>,
     /// The strings that the watched entry had, by their last token.
     strings: BTreeMap<i64, String>,
     palette: Palette,
@@ -68,19 +68,19 @@ impl Object for Entries {
 
     fn new(setup: Setup) -> Self {
         let watch = Watch::new(setup.plan, &setup.palette);
-        let entries = vec![String::new(); setup.keys as usize];
+        let texts = vec![String::new(); setup.keys as usize];
         let strings = [(NIL, String::new())].into();
-        Self { entries, strings, palette: setup.palette, read_share: setup.read_share, watch }
+        Self { texts, strings, palette: setup.palette, read_share: setup.read_share, watch }
     }
 
     fn next_call(&mut self, _: u32, _: u64, dice: &mut Dice) -> (u32, Call) {
         const APPENDS: u32 = 750_000;
-        let keys = u32::try_from(self.entries.len()).expect("made from a u32");
+        let keys = u32::try_from(self.texts.len()).expect("made from a u32");
         let key = any_key(keys, dice);
         if dice.chance(self.read_share) {
             return (key, Call::Get);
         }
-        let tokens = self.entries[key as usize].matches('.').count();
+        let tokens = self.texts[key as usize].matches('.').count();
         let token = self.palette.draw(dice);
         let append = tokens < TOKENS_MAX && dice.chance(APPENDS);
         (key, if append { Call::Append(token) } else { Call::Put(token) })
@@ -98,7 +98,7 @@ impl Object for Entries {
 
     fn take_effect(&mut self, op: &Op<Call>, _: &mut Dice) -> Reply {
         let watched = self.watch.watches(op.key);
-        let entry = &mut self.entries[op.key as usize];
+        let entry = &mut self.texts[op.key as usize];
         let Some(token) = op.call.token() else { return Ok(Value::text(entry)) };
         if watched && op.fate == Fate::Answered && self.watch.drops(op.invoked) {
             return Ok(Value::Nil);

@@ -42,12 +42,8 @@ pub(super) const FENCED_MUTEX: Generated = Generated {
     ..MUTEX
 };
 
-pub(super) const SEMAPHORE: Generated = Generated {
-    name: "semaphore",
-    initial: Initial::Permits,
-    simulate: simulate::<Locks<SEMAPHORE_KIND>>,
-    ..MUTEX
-};
+pub(super) const SEMAPHORE: Generated =
+    Generated { name: "semaphore", initial: Initial::Permits, simulate: simulate::<Locks<SEMAPHORE_KIND>>, ..MUTEX };
 
 const MUTEX_KIND: u8 = 0;
 const OWNER_KIND: u8 = 1;
@@ -69,7 +65,7 @@ struct Lock {
 
 #[derive(Debug)]
 pub(super) struct Locks<const KIND: u8> {
-    locks: Vec<Lock>,
+    objects: Vec<Lock>,
     clients: Vec<Option<Held>>,
     permits: u32,
     plan: Option<Plan>,
@@ -99,13 +95,13 @@ impl<const KIND: u8> Locks<KIND> {
         self.plan.is_some_and(|plan| plan.key == key)
     }
 
-    fn grant(&mut self, op: &Op<Call>) -> Reply {
-        let lock = &mut self.locks[op.key as usize];
+    fn grant(&mut self, op: &Op<Call>) -> Value {
+        let lock = &mut self.objects[op.key as usize];
         lock.held += 1;
         lock.tokens += 1;
         let token = if KIND == FENCED_KIND { lock.tokens } else { 0 };
         self.clients[op.client as usize] = Some(Held { key: op.key, token });
-        Ok(spell_token(token))
+        spell_token(token)
     }
 
     /// The answer to an acquisition of the watched lock that returns.
@@ -114,7 +110,7 @@ impl<const KIND: u8> Locks<KIND> {
         let over = self.granted + 1 > self.given_back + u64::from(self.permits);
         if reply.is_err() && over && self.wants(Plant::DoubleGrant, op.key, now) {
             self.planted = Some(now);
-            reply = self.grant(op);
+            reply = Ok(self.grant(op));
         } else if reply.is_ok() && op.mark > 0 && self.wants(Plant::StaleToken, op.key, now) {
             self.planted = Some(now);
             self.clients[op.client as usize] = Some(Held { key: op.key, token: op.mark });
@@ -135,7 +131,7 @@ impl<const KIND: u8> Object for Locks<KIND> {
 
     fn new(setup: Setup) -> Self {
         Self {
-            locks: vec![Lock::default(); setup.keys as usize],
+            objects: vec![Lock::default(); setup.keys as usize],
             clients: vec![None; setup.clients as usize],
             permits: if KIND == SEMAPHORE_KIND { setup.permits } else { 1 },
             plan: setup.plan,
@@ -150,8 +146,8 @@ impl<const KIND: u8> Object for Locks<KIND> {
         if let Some(held) = self.clients[client as usize] {
             return (held.key, Call::Release(held.token));
         }
-        let key = any_key(u32::try_from(self.locks.len()).expect("made from a u32"), dice);
-        let foreign = self.wants(Plant::ForeignRelease, key, now) && self.locks[key as usize].held > 0;
+        let key = any_key(u32::try_from(self.objects.len()).expect("made from a u32"), dice);
+        let foreign = self.wants(Plant::ForeignRelease, key, now) && self.objects[key as usize].held > 0;
         (key, if foreign { Call::ForeignRelease } else { Call::Acquire })
     }
 
@@ -174,19 +170,13 @@ impl<const KIND: u8> Object for Locks<KIND> {
     }
 
     fn take_effect(&mut self, op: &Op<Call>, _: &mut Dice) -> Reply {
-        let lock = &mut self.locks[op.key as usize];
+        let lock = &mut self.objects[op.key as usize];
         match op.call {
-            Call::Acquire if lock.held < self.permits => self.grant(op),
-            Call::Acquire => Err("held"),
-            Call::Release(token) => {
-                lock.held = lock.held.saturating_sub(1);
-                Ok(if token == 0 { Value::Nil } else { spell_token(token) })
-            }
-            Call::ForeignRelease => {
-                lock.held = lock.held.saturating_sub(1);
-                Ok(Value::Nil)
-            }
+            Call::Acquire if lock.held < self.permits => return Ok(self.grant(op)),
+            Call::Acquire => return Err("held"),
+            Call::Release(_) | Call::ForeignRelease => lock.held = lock.held.saturating_sub(1),
         }
+        Ok(Self::spell(&op.call).1)
     }
 
     fn returned(&mut self, op: &Op<Call>, reply: Reply, now: u64) -> Reply {

@@ -78,7 +78,7 @@ struct Held {
 
 #[derive(Debug)]
 pub(super) struct Queues<const ORDER: u8> {
-    queues: Vec<VecDeque<i64>>,
+    elements: Vec<VecDeque<i64>>,
     palette: Palette,
     read_share: u32,
     plan: Option<Plan>,
@@ -128,7 +128,7 @@ impl<const ORDER: u8> Queues<ORDER> {
         if self.due(op) != Some(Plant::Lost) || self.dropped.is_some() {
             return false;
         }
-        let under = self.queues[op.key as usize].back().copied();
+        let under = self.elements[op.key as usize].back().copied();
         if ORDER == LIFO && !under.is_some_and(|under| self.put_before(under, op.invoked)) {
             return false;
         }
@@ -150,7 +150,7 @@ impl<const ORDER: u8> Queues<ORDER> {
 
     /// The place from which `op` takes in a queue that is told to pass one over.
     fn overtake(&mut self, op: &Op<Call<ORDER>>) -> Option<usize> {
-        let queue = &self.queues[op.key as usize];
+        let queue = &self.elements[op.key as usize];
         let (first, second) = Self::next_places(queue.len());
         if let (Some(held), Some(place)) = (&mut self.held, first)
             && held.element == queue[place]
@@ -181,8 +181,8 @@ impl<const ORDER: u8> Queues<ORDER> {
         if watched && let Some(invented) = self.invent(op) {
             return Some(invented);
         }
-        let place = if watched { self.overtake(op) } else { Self::next_places(self.queues[op.key as usize].len()).0 };
-        let queue = &mut self.queues[op.key as usize];
+        let place = if watched { self.overtake(op) } else { Self::next_places(self.elements[op.key as usize].len()).0 };
+        let queue = &mut self.elements[op.key as usize];
         match ORDER {
             UNORDERED if queue.is_empty() => None,
             UNORDERED => queue.swap_remove_back(dice.place(queue.len())),
@@ -233,7 +233,7 @@ impl<const ORDER: u8> Object for Queues<ORDER> {
 
     fn new(setup: Setup) -> Self {
         Self {
-            queues: vec![VecDeque::new(); setup.keys as usize],
+            elements: vec![VecDeque::new(); setup.keys as usize],
             palette: setup.palette,
             read_share: setup.read_share,
             plan: setup.plan,
@@ -248,7 +248,7 @@ impl<const ORDER: u8> Object for Queues<ORDER> {
     }
 
     fn next_call(&mut self, _: u32, _: u64, dice: &mut Dice) -> (u32, Call<ORDER>) {
-        let key = any_key(u32::try_from(self.queues.len()).expect("made from a u32"), dice);
+        let key = any_key(u32::try_from(self.elements.len()).expect("made from a u32"), dice);
         if dice.chance(self.read_share) {
             return (key, Call::Take);
         }
@@ -281,7 +281,7 @@ impl<const ORDER: u8> Object for Queues<ORDER> {
             return self.take(op, dice).map(Value::Int).ok_or("empty");
         };
         if !self.drops(element, op) {
-            self.queues[op.key as usize].push_back(element);
+            self.elements[op.key as usize].push_back(element);
         }
         Ok(Value::Int(element))
     }

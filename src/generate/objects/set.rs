@@ -89,7 +89,7 @@ struct Known {
 
 #[derive(Debug)]
 pub(super) struct Sets {
-    sets: Vec<Members>,
+    members: Vec<Members>,
     palette: Palette,
     read_share: u32,
     plan: Option<Plan>,
@@ -136,7 +136,7 @@ impl Sets {
         if dice.below(SNAPSHOTS) == 0 {
             return Call::Read(target);
         }
-        let guess = target.or_else(|| self.sets[key as usize].guess(dice));
+        let guess = target.or_else(|| self.members[key as usize].guess(dice));
         Call::Contains(guess.unwrap_or_else(|| self.palette.guess(dice)))
     }
 
@@ -169,7 +169,7 @@ impl Sets {
         };
         if certain {
             self.planted = Some(now);
-            let set = &mut self.sets[op.key as usize];
+            let set = &mut self.members[op.key as usize];
             match plant {
                 Plant::LostElement => _ = set.remove(element),
                 Plant::Resurrected => _ = set.insert(element),
@@ -185,7 +185,7 @@ impl Object for Sets {
 
     fn new(setup: Setup) -> Self {
         Self {
-            sets: vec![Members::default(); setup.keys as usize],
+            members: vec![Members::default(); setup.keys as usize],
             palette: setup.palette,
             read_share: setup.read_share,
             plan: setup.plan,
@@ -197,11 +197,11 @@ impl Object for Sets {
     }
 
     fn next_call(&mut self, _: u32, now: u64, dice: &mut Dice) -> (u32, Call) {
-        let key = any_key(u32::try_from(self.sets.len()).expect("made from a u32"), dice);
+        let key = any_key(u32::try_from(self.members.len()).expect("made from a u32"), dice);
         if dice.chance(self.read_share) {
             return (key, self.observe(key, now, dice));
         }
-        let set = &self.sets[key as usize];
+        let set = &self.members[key as usize];
         let add = set.present.len() < MEMBERS_MAX && dice.below(2) == 0;
         match set.guess(dice).filter(|_| !add) {
             Some(element) => (key, Call::Remove(element)),
@@ -224,7 +224,7 @@ impl Object for Sets {
     }
 
     fn take_effect(&mut self, op: &Op<Call>, _: &mut Dice) -> Reply {
-        let set = &mut self.sets[op.key as usize];
+        let set = &mut self.members[op.key as usize];
         Ok(match op.call {
             Call::Add(element) => Value::Bool(set.insert(element)),
             Call::Remove(element) => Value::Bool(set.remove(element)),

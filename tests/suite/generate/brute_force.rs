@@ -8,20 +8,20 @@ use std::collections::{BTreeSet, HashSet};
 
 /// One operation of a history file.
 #[derive(Clone, Debug)]
-pub struct Operation {
-    pub process: u64,
-    pub function: String,
-    pub key: String,
-    pub argument: Value,
+pub(super) struct Operation {
+    pub(super) process: u64,
+    pub(super) function: String,
+    pub(super) key: String,
+    pub(super) argument: Value,
     /// `None` in doubt.
-    pub result: Option<Value>,
+    pub(super) result: Option<Value>,
     /// Numbers of lines.
-    pub invoked: usize,
-    pub returned: usize,
+    pub(super) invoked: usize,
+    pub(super) returned: usize,
 }
 
 /// The operations of a history file without those that certainly did not happen.
-pub fn read(lines: &[u8]) -> Vec<Operation> {
+pub(super) fn read(lines: &[u8]) -> Vec<Operation> {
     let text = std::str::from_utf8(lines).expect("text");
     let mut operations: Vec<Operation> = Vec::new();
     let mut refused = Vec::new();
@@ -53,13 +53,13 @@ pub fn read(lines: &[u8]) -> Vec<Operation> {
 }
 
 /// The objects of one model.
-pub struct Model<'m> {
-    pub name: &'m str,
-    pub permits: u64,
+pub(super) struct Model<'m> {
+    pub(super) name: &'m str,
+    pub(super) permits: u64,
 }
 
 /// Whether some order of the operations respects real time and the model.
-pub fn is_linearizable(model: &Model<'_>, operations: &[Operation]) -> bool {
+pub(super) fn is_linearizable(model: &Model<'_>, operations: &[Operation]) -> bool {
     let keys: BTreeSet<_> = operations.iter().map(|operation| operation.key.clone()).collect();
     keys.into_iter().all(|key| {
         let own: Vec<_> = operations.iter().filter(|operation| operation.key == key).collect();

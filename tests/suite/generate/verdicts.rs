@@ -34,7 +34,7 @@ fn is_linearizable(options: &Options, lines: &[u8]) -> bool {
 #[test]
 fn histories_without_a_plant_are_linearizable() {
     for model in generate::all() {
-        for seed in 0..400 {
+        for seed in 0..250 {
             let options = small(model.name, 10, seed);
             let (lines, _) = write(&options).expect("possible");
             let text = String::from_utf8_lossy(&lines);
@@ -47,8 +47,8 @@ fn histories_without_a_plant_are_linearizable() {
 fn every_planted_violation_is_one() {
     for model in generate::all() {
         for &plant in model.plants {
-            let planted = (0..2000).filter(|&seed| planted_is_violated(model.name, plant, seed)).count();
-            assert!(planted >= 20, "'{plant}' found a place in {planted} of 2000 small '{}' histories", model.name);
+            let planted = (0..2000).filter(|&seed| planted_is_violated(model.name, plant, seed)).take(50).count();
+            assert_eq!(planted, 50, "'{plant}' finds a place in too few of 2000 small '{}' histories", model.name);
         }
     }
 }
@@ -85,7 +85,8 @@ fn a_history_before_its_planted_violation_is_linearizable_where_the_plant_is_one
         ("fifo-queue", Plant::Phantom),
     ] {
         for seed in 0..300 {
-            let options = Options { plant: Some(plant), ..small(name, 12, seed) };
+            // A refusal says only when it returns that its operation explains nothing.
+            let options = Options { plant: Some(plant), fail_percent: 0.0, ..small(name, 12, seed) };
             let Ok((lines, summary)) = write(&options) else { continue };
             let certain = usize::try_from(summary.planted.expect("a plant").index).expect("small") + 1;
             let text = String::from_utf8(lines).expect("text");
