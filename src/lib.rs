@@ -7,15 +7,24 @@
 /// The systems under test.
 #[path = "../adapters/mod.rs"]
 pub mod adapters;
-/// Judging it, purely.
-pub mod check;
-/// The command line, which uses all of the above and is used by none.
-pub mod cli;
-/// What happened.
-pub mod history;
-/// Making a history.
-pub mod record;
-/// Telling the judgement.
-pub mod report;
+
 /// What clients do.
 pub mod workloads;
+
+/// Making a history.
+pub mod record;
+
+/// Made-up histories whose verdict is known, from a seed.
+pub mod generate;
+
+/// What happened.
+pub mod history;
+
+/// Judging it, purely.
+pub mod check;
+
+/// Telling the judgement.
+pub mod report;
+
+/// The command line, which uses all of the above and is used by none.
+pub mod cli;

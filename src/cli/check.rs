@@ -3,7 +3,7 @@
 use super::judging::{JudgingArgs, ObjectArgs, judge_history, read};
 use super::{Exit, Failed, Format};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A history without a single completed operation shows nothing.
 const MIN_OPS: u64 = 1;
@@ -34,8 +34,8 @@ pub(super) fn check(arguments: &CheckArgs, quiet: bool) -> Result<Exit, Failed> 
     Ok(exit)
 }
 
-fn check_one(arguments: &CheckArgs, file: &PathBuf, threads: usize, quiet: bool) -> Result<Exit, Failed> {
-    let path = if file.is_dir() { file.join(super::run::HISTORY_FILE) } else { file.clone() };
+fn check_one(arguments: &CheckArgs, file: &Path, threads: usize, quiet: bool) -> Result<Exit, Failed> {
+    let path = if file.is_dir() { file.join(super::run::HISTORY_FILE) } else { file.to_owned() };
     let history = read(&path, &arguments.objects, threads)?;
     for warning in history.warnings().iter().filter(|_| !quiet) {
         super::say(&format!("warning: {}: {warning}\n", path.display()));

@@ -5,6 +5,7 @@ use crate::adapters;
 use crate::record::system::{AdapterInfo, Program};
 use clap::Args;
 use serde_json::json;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -71,19 +72,18 @@ fn text(checkups: &[Checkup]) -> String {
             let versions: Vec<String> =
                 checkup.found.iter().filter_map(|(_, path)| version(path.as_deref()?)).collect();
             let versions = if versions.is_empty() { "built in".to_owned() } else { versions.join(" · ") };
-            out.push_str(&format!("✓ {name:<10} {versions}\n"));
+            let _ = writeln!(out, "✓ {name:<10} {versions}");
         } else {
             let packages = checkup.missing_packages().join(" ");
-            out.push_str(&format!(
-                "– {name:<10} not installed: apt-get install {packages} (or give --nodes host:port,…)\n"
-            ));
+            let _ =
+                writeln!(out, "– {name:<10} not installed: apt-get install {packages} (or give --nodes host:port,…)");
         }
     }
     let budget = super::values::default_bytes() >> 20;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let files = files.map_or("unlimited".to_owned(), |files| files.to_string());
-    out.push_str(&format!("\nlimits       {cores} cores · {files} open files · default budget 60 s, {budget} MiB\n"));
+    let _ = write!(out, "\nlimits       {cores} cores · {files} open files · default budget 60 s, {budget} MiB\n");
     out
 }
 

@@ -77,11 +77,12 @@ fn claim(name: &str) -> Result<Claim, String> {
     guarantee::find(name).ok_or_else(|| format!("there is no claim '{name}'; there are: {}", known()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
 fn initial(text: &str) -> Result<Value, String> {
-    match text {
-        "nil" | "null" => Ok(Value::Nil),
-        _ => Ok(text.parse().map_or_else(|_| Value::text(text.trim_matches('"')), Value::Int)),
-    }
+    Ok(match text {
+        "nil" | "null" => Value::Nil,
+        _ => text.parse().map_or_else(|_| Value::text(text.trim_matches('"')), Value::Int),
+    })
 }
 
 impl JudgingArgs {

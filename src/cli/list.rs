@@ -4,6 +4,7 @@ use super::{Exit, Failed, Format};
 use crate::{adapters, check, history::formats, workloads};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use std::fmt::Write;
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
@@ -56,11 +57,11 @@ fn text(catalogues: &[(&str, Vec<Row>)], brief: bool) -> String {
     let mut out = String::new();
     for (title, rows) in catalogues {
         let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-        out.push_str(&format!("{title}\n"));
+        let _ = writeln!(out, "{title}");
         for row in rows {
-            out.push_str(&format!("  {:<width$}  {}\n", row.name, row.about));
+            let _ = writeln!(out, "  {:<width$}  {}", row.name, row.about);
             for (name, about) in row.detail.iter().filter(|_| !brief) {
-                out.push_str(&format!("  {:<width$}    {name}: {about}\n", ""));
+                let _ = writeln!(out, "  {:<width$}    {name}: {about}", "");
             }
         }
     }

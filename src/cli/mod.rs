@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod doctor;
 pub mod exit_code;
+mod generate;
 mod judging;
 mod list;
 mod man;
@@ -35,6 +36,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Judge recorded histories
     Check(check::CheckArgs),
+    /// Make up a history from a seed: linearizable, or with one planted violation
+    Gen(generate::GenArgs),
     /// List adapters, workloads, models, claims or formats
     List(list::ListArgs),
     /// Say what this machine can run
@@ -50,7 +53,7 @@ enum Command {
 /// Options of every command about what is said and how.
 #[derive(Clone, Debug, Args)]
 struct Talk {
-    /// When to use colours; NO_COLOR beats CLICOLOR_FORCE beats CLICOLOR
+    /// When to use colours; `NO_COLOR` beats `CLICOLOR_FORCE` beats CLICOLOR
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
     color: Colour,
     /// Say only the verdict
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(arguments) => run::run(arguments, cli.talk.quiet),
         Command::Check(arguments) => check::check(arguments, cli.talk.quiet),
+        Command::Gen(arguments) => generate::run(arguments).map(|()| Exit::Holds).map_err(Failed::environment),
         Command::List(arguments) => list::list(arguments),
         Command::Doctor(arguments) => doctor::doctor(arguments),
         Command::Schema => schema::schema(),

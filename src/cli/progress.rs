@@ -49,10 +49,9 @@ impl Teller {
         let kind = match wanted {
             _ if quiet => Kind::Silent,
             ProgressArg::None => Kind::Silent,
-            ProgressArg::Bar => Kind::Bar,
+            ProgressArg::Auto if !std::io::stderr().is_terminal() => Kind::Log,
             ProgressArg::Log => Kind::Log,
-            ProgressArg::Auto if std::io::stderr().is_terminal() => Kind::Bar,
-            ProgressArg::Auto => Kind::Log,
+            ProgressArg::Auto | ProgressArg::Bar => Kind::Bar,
         };
         let state = State { bar: None, last_line: Duration::ZERO, last: (Duration::ZERO, 0) };
         Self { begun: Instant::now(), duration, kind, state: Mutex::new(state) }
@@ -106,7 +105,7 @@ impl Teller {
             }
             Kind::Bar => {
                 let (before, ok_before) = state.last;
-                let passed = (elapsed - before).as_secs_f64();
+                let passed = elapsed.saturating_sub(before).as_secs_f64();
                 #[expect(clippy::cast_precision_loss, reason = "for display only")]
                 let rate = if passed > 0.0 { (ok - ok_before) as f64 / passed } else { 0.0 };
                 state.last = (elapsed, ok);

@@ -42,7 +42,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
 
 /// What one judgement may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BudgetArg {
+pub(super) struct BudgetArg {
     /// Time.
     pub time: Duration,
     /// Memory of the whole process, in bytes.

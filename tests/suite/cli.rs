@@ -115,7 +115,11 @@ fn a_missing_file_exits_with_5_and_says_which() {
 fn several_files_have_a_verdict_each_and_the_worst_exit_code() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("good.jsonl"), GOOD).expect("is written");
-    fs::write(folder.path().join("bad.jsonl"), GOOD.replace("\"read\",\"key\":1,\"value\":5", "\"read\",\"key\":1,\"value\":6")).expect("is written");
+    fs::write(
+        folder.path().join("bad.jsonl"),
+        GOOD.replace("\"read\",\"key\":1,\"value\":5", "\"read\",\"key\":1,\"value\":6"),
+    )
+    .expect("is written");
     let said = say(folder.path(), &["check", "good.jsonl", "bad.jsonl", "absent.jsonl"]);
     assert_eq!(said.code, 1, "violated outweighs a missing file: {}", said.err);
     assert!(said.out.contains("good.jsonl\n✓") && said.out.contains("bad.jsonl\n✗"), "{}", said.out);

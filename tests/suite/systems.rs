@@ -17,7 +17,10 @@ fn is_there(system: &str) -> bool {
     let row = rows.iter().find(|row| row["adapter"] == system).unwrap_or_else(|| panic!("{system} is not built in"));
     let there = row["can_run"] == true;
     let required = std::env::var("REQUIRE_SYSTEMS").unwrap_or_default();
-    assert!(there || !required.split(',').any(|name| name == system), "REQUIRE_SYSTEMS names {system}, which is not installed");
+    assert!(
+        there || !required.split(',').any(|name| name == system),
+        "REQUIRE_SYSTEMS names {system}, which is not installed"
+    );
     if !there {
         eprintln!("SKIPPED {system}: not installed");
     }

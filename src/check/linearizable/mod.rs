@@ -5,9 +5,9 @@
 
 mod core_closure;
 mod depth_first;
-pub mod objects;
 mod layered;
 mod necessary;
+pub mod objects;
 mod overwriting;
 mod register_view;
 mod unique_register;
@@ -66,6 +66,7 @@ pub struct Decider<M: Model> {
 /// Which deciders answer for a model, cheapest first. The last one is a search that always applies.
 pub trait Ladder: Model {
     /// The steps.
+    #[must_use]
     fn ladder() -> Vec<Decider<Self>> {
         vec![Decider { name: "search", decide: depth_first::decide }]
     }

@@ -1,5 +1,6 @@
 //! One layer of configurations, moved on event by event.
 
+use super::super::register_view::Act;
 use super::antichain::Antichain;
 use super::configuration::{Configuration, DEAD};
 use super::mask::SlotMask;
@@ -7,7 +8,6 @@ use super::moves::Moves;
 use super::open_calls::OpenCalls;
 use super::supply::{Supply, UNUSED};
 use super::timeline::{Happening, Timeline};
-use super::super::register_view::Act;
 
 /// All that is open, and the configurations still possible before the next event.
 #[derive(Debug)]

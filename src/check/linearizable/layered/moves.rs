@@ -138,14 +138,7 @@ impl<M: SlotMask> Moves<M> {
     }
 
     /// Past a write.
-    fn expand_write(
-        &mut self,
-        node: Node<M>,
-        slot: usize,
-        value: u32,
-        open: &OpenCalls<'_, M>,
-        supply: &mut Supply,
-    ) {
+    fn expand_write(&mut self, node: Node<M>, slot: usize, value: u32, open: &OpenCalls<'_, M>, supply: &mut Supply) {
         let at_no_cost = node.at.pool.or(node.at.free).has(slot);
         if node.at.pool.has(slot) {
             let mut absorbed = node;
@@ -304,13 +297,7 @@ impl<M: SlotMask> Moves<M> {
 
     /// Whether a walk has been at this value with all the same and no more indeterminate calls used: circles of
     /// indeterminate compare-and-sets lead nowhere.
-    fn was_here(
-        &mut self,
-        at: &Configuration<M>,
-        value: u32,
-        open: &OpenCalls<'_, M>,
-        supply: &Supply,
-    ) -> bool {
+    fn was_here(&mut self, at: &Configuration<M>, value: u32, open: &OpenCalls<'_, M>, supply: &Supply) -> bool {
         if open.timeline.classes.is_empty() {
             return false;
         }
@@ -564,23 +551,14 @@ impl Member {
 }
 
 /// An unused indeterminate call of that class, a late one if there is one.
-fn spare<M: SlotMask>(
-    at: Configuration<M>,
-    class: u32,
-    open: &OpenCalls<'_, M>,
-    supply: &Supply,
-) -> Option<Member> {
+fn spare<M: SlotMask>(at: Configuration<M>, class: u32, open: &OpenCalls<'_, M>, supply: &Supply) -> Option<Member> {
     let available = open.available[class as usize];
     if available == 0 || supply.unlimited {
         return (available > 0).then_some(Member::Early);
     }
     let early = open.available_before(class, at.point);
     let (used_early, used_late) = supply.used(at.used, class);
-    if available - early > used_late {
-        Some(Member::Late)
-    } else {
-        (early > used_early).then_some(Member::Early)
-    }
+    if available - early > used_late { Some(Member::Late) } else { (early > used_early).then_some(Member::Early) }
 }
 
 /// The same, but for an excursion only an early one will do.
