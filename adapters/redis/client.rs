@@ -20,6 +20,10 @@ use std::time::Duration;
 const COMPARE_AND_SET: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
                                redis.call('SET', KEYS[1], ARGV[2]) return 1 end return 0";
 
+/// The pause after a connection that could not be opened, so that a dead server is not asked, and the history not
+/// filled, a thousand times a second. The operation has failed for certain by then; it only ends a little later.
+const REFUSED_PAUSE: Duration = Duration::from_millis(20);
+
 /// What all clients of a run share.
 #[derive(Debug)]
 pub(super) struct Manner {
@@ -60,10 +64,13 @@ impl RedisClient {
     async fn perform(&mut self, action: &Action) -> Result<Reply, Failure> {
         if self.stale {
             let bound = self.manner.timeout / 2;
-            self.placement = self.site.placement(self.slot, bound).await.map_err(|error| {
-                let failure = Failure::definite(unknown(&error));
-                Failure { reconnect: false, ..failure }
-            })?;
+            match self.site.placement(self.slot, bound).await {
+                Ok(placement) => self.placement = placement,
+                Err(error) => {
+                    tokio::time::sleep(REFUSED_PAUSE).await;
+                    return Err(Failure::definite(unknown(&error)));
+                }
+            }
             self.stale = false;
         }
         let key = format!("{}{}", self.manner.prefix, action.key().0);
@@ -93,6 +100,9 @@ impl RedisClient {
             Ok(value) => value,
             Err(error) => {
                 self.learn(address, &error);
+                if matches!(error, LinkError::Connect(_)) {
+                    tokio::time::sleep(REFUSED_PAUSE).await;
+                }
                 return Err(classify(&error));
             }
         };
