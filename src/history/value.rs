@@ -300,6 +300,12 @@ impl Values {
         }
     }
 
+    /// Whether the id is one of this table (small integers always are).
+    #[must_use]
+    pub fn contains(&self, id: ValueId) -> bool {
+        id.0 < TABLE || ((id.0 & !TABLE) as usize) < self.entries.len()
+    }
+
     /// The items of a list, or `None` when the value is no list.
     #[must_use]
     pub fn items(&self, id: ValueId) -> Option<&[ValueId]> {

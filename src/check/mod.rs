@@ -1,0 +1,16 @@
+//! Judging a history: pure functions from a [`History`](crate::history::History) to a verdict.
+//!
+//! No files, clock, randomness or printing in here; seeds and budgets are parameters. Checkers do not know
+//! each other: they share models, budgets and the verifier of [`witness`].
+
+pub mod budget;
+pub mod guarantee;
+pub mod invariants;
+pub mod judge;
+pub mod linearizable;
+pub mod models;
+pub mod partition;
+pub mod problem;
+pub mod shrink;
+pub mod verdict;
+pub mod witness;

@@ -1,0 +1,148 @@
+//! What a judgement says.
+//!
+//! Undecided is a verdict of its own and never a kind of success. Combined over objects and claims, Violated
+//! outweighs Undecided, which outweighs Holds.
+
+use super::budget::Stop;
+use super::guarantee::Claim;
+use crate::history::{OpId, ValueId};
+use std::fmt;
+
+/// The verdict on one claim.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The claim.
+    pub claim: Claim,
+    /// The model that the objects were held against, if any.
+    pub model: Option<&'static str>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Which deciders decided how many objects.
+    pub decided_by: Vec<(&'static str, usize)>,
+    /// How many operations were judged.
+    pub operations: usize,
+    /// How many objects there are.
+    pub objects: usize,
+    /// What was assumed without being told, in words, such as an inferred model.
+    pub assumptions: Vec<String>,
+}
+
+/// The answer on one claim about a whole history.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// No execution contradicts the claim, and here is why.
+    Holds(Witness),
+    /// The claim is broken, and here is where.
+    Violated(Violation),
+    /// The budget ended first, or the history cannot be decided in principle.
+    Undecided(Undecided),
+}
+
+/// Evidence that a claim holds.
+#[derive(Clone, Debug, Default)]
+pub struct Witness {
+    /// For each object its operations in a legal order that respects real time. Empty when no witness was
+    /// asked for.
+    pub orders: Vec<(ValueId, Vec<OpId>)>,
+}
+
+/// Evidence that a claim is broken.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// The object ([`ValueId::ABSENT`] if the history has only one).
+    pub key: ValueId,
+    /// The smallest set of operations found that still violates, in order of invocation; dropping any one of
+    /// them makes the rest acceptable.
+    pub core: Vec<OpId>,
+    /// What kind of contradiction it is.
+    pub kind: Contradiction,
+    /// Every violated object, in order of first violation; the first is `key`.
+    pub keys: Vec<ValueId>,
+    /// For a search: how far the history can be explained.
+    pub stuck: Option<Stuck>,
+    /// What one observer of the core had to return, given the others: nothing that it did return.
+    pub could_return: Option<CouldReturn>,
+    /// Operations that explain the core without being part of the contradiction, such as a failed write of the value
+    /// that was read.
+    pub context: Vec<OpId>,
+    /// Whether the independent verifier tried every order of the core and found none. It only ever declines, for a
+    /// core too large to try every order; where it finds one, there is no verdict at all.
+    pub verified: bool,
+}
+
+/// What an observer could have returned without contradiction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CouldReturn {
+    /// The observer.
+    pub op: OpId,
+    /// The values, in the order in which their writers were called; empty if no value would do.
+    pub values: Vec<ValueId>,
+}
+
+/// How far a history can be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// So many operations of the object have a legal order.
+    pub explained: usize,
+    /// The operation whose return admits no order any more.
+    pub at: OpId,
+}
+
+/// The kinds of contradiction; rendered in words by `report`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Contradiction {
+    /// No order of the core's operations is legal and respects real time.
+    NoOrder,
+    /// Acknowledged elements are missing from a read that began after their acknowledgement.
+    LostAcknowledged {
+        /// The add operations whose elements are missing; `core` shows the first of them.
+        lost: Vec<OpId>,
+    },
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecided {
+    /// What ended first.
+    pub why: Why,
+    /// The undecided objects with how far each one was decided.
+    pub open: Vec<OpenObject>,
+    /// How many objects were decided to hold.
+    pub decided: usize,
+}
+
+/// An object without an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenObject {
+    /// Which.
+    pub key: ValueId,
+    /// How many operations it has.
+    pub operations: usize,
+    /// How many of them are indeterminate.
+    pub indeterminate: usize,
+    /// How many operations are certainly explained (a legal order of that prefix exists).
+    pub explained: usize,
+    /// The largest number of its operations open at once.
+    pub overlap: usize,
+}
+
+/// What kept a claim from being decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The budget.
+    Stopped(Stop),
+    /// The history lacks what the decision needs, in words.
+    Unsupported(String),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped(Stop::Time) => f.write_str("the time budget ended"),
+            Self::Stopped(Stop::Memory) => f.write_str("the memory budget ended"),
+            Self::Stopped(Stop::Cancelled) => f.write_str("it was interrupted"),
+            Self::Unsupported(why) => f.write_str(why),
+        }
+    }
+}
