@@ -172,6 +172,18 @@ mod own_format {
     }
 
     #[test]
+    fn process_ids_may_be_as_large_as_32_bits() {
+        let id = |process: u32, kind| format!("{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"r\"}}\n");
+        let (last, large) = (u32::MAX, 1 << 16);
+        let text = [id(last, "invoke"), id(large, "invoke"), id(large, "ok"), id(last, "fail"), id(large, "invoke")];
+        let history = accepted(format!("{HEADER}{}", text.concat()));
+        let outcomes: Vec<_> = history.operations().map(|operation| operation.outcome()).collect();
+        assert_eq!(outcomes, [Outcome::Rejected, Outcome::Completed, Outcome::Indeterminate]);
+        let again = first_line(format!("{HEADER}{}{}{}", id(last, "invoke"), id(last, "info"), id(last, "invoke")));
+        assert!(again.contains("after its indeterminate operation of line 2"), "{again}");
+    }
+
+    #[test]
     fn a_newer_version_is_named() {
         let message = first_line("{\"consistory\":2,\"unknown\":[1.5]}\n");
         assert!(message.starts_with("h:1:1: the file is of history version 2, this program reads versions up to 1"));

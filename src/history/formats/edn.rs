@@ -6,7 +6,7 @@
 //! and the first of them is remembered for a caller that cannot have that ([`Edn::take_bad_number`]).
 
 use super::error::{BadText, DEPTH_MAX, ReadErrorKind, shortened};
-use super::forms::is_space;
+use super::forms::{ends_token, is_space};
 use crate::history::value::{ValueId, ValueRef, Values};
 use std::borrow::Cow;
 
@@ -93,8 +93,7 @@ impl<'t> Edn<'t> {
     /// A run of bytes up to white space, a bracket, a quote or a comment.
     fn token(&mut self) -> &'t str {
         let rest = &self.bytes()[self.at..];
-        let ends = |byte: u8| is_space(byte) || matches!(byte, b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'"' | b';');
-        let len = rest.iter().position(|&byte| ends(byte)).unwrap_or(rest.len());
+        let len = rest.iter().position(|&byte| ends_token(byte)).unwrap_or(rest.len());
         let token = &self.text[self.at..self.at + len];
         self.at += len;
         token

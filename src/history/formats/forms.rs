@@ -186,7 +186,12 @@ fn next_token(text: &[u8], ended: bool) -> Token {
 }
 
 pub(super) fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b',' | b'\n' | b'\t' | b'\r' | 0x0c)
+    CLASSES[usize::from(byte)] == SPACE
+}
+
+/// Whether a keyword, symbol or number ends before `byte`.
+pub(super) fn ends_token(byte: u8) -> bool {
+    !matches!(CLASSES[usize::from(byte)], PLAIN | ESCAPE)
 }
 
 const PLAIN: u8 = 0;
@@ -200,7 +205,7 @@ const SPACE: u8 = 6;
 static CLASSES: [u8; 256] = {
     let mut classes = [PLAIN; 256];
     let groups: [(&[u8], u8); 6] =
-        [(b"[({", OPEN), (b"])}", CLOSE), (b"\"", QUOTE), (b"\\", ESCAPE), (b";", COMMENT), (b" ,\n\t\r", SPACE)];
+        [(b"[({", OPEN), (b"])}", CLOSE), (b"\"", QUOTE), (b"\\", ESCAPE), (b";", COMMENT), (b" ,\n\t\r\x0c", SPACE)];
     let mut group = 0;
     while group < groups.len() {
         let mut place = 0;

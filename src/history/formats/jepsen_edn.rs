@@ -127,8 +127,8 @@ fn field<T>(
     if raw == "nil" {
         return Ok(None);
     }
-    let found = shortened(raw);
-    parse(name(raw)).map(Some).ok_or(BadText { at, kind: ReadErrorKind::WrongField { field, found, expected } })
+    let wrong = || ReadErrorKind::WrongField { field, found: shortened(raw), expected };
+    parse(name(raw)).map(Some).ok_or_else(|| BadText { at, kind: wrong() })
 }
 
 fn phase(edn: &mut Edn<'_>) -> Result<crate::history::builder::Phase, BadText> {
