@@ -106,6 +106,10 @@ fn to_stdout(options: &Options) -> anyhow::Result<Summary> {
 const BUFFER_BYTES: usize = 1 << 18;
 
 fn to_file(options: &Options, path: &Path) -> anyhow::Result<Summary> {
+    if path.exists() && !path.is_file() {
+        // A pipe or a device must not be replaced by a file.
+        return write_to(options, path, path);
+    }
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);

@@ -64,7 +64,8 @@ mod tests {
         assert_ne!(Dice::new(4711, 1).below(1 << 60), Dice::new(4711, 0).below(1 << 60));
     }
 
-    const PINNED: [u64; 4] = [0, 0, 0, 0];
+    /// Agree with an independent implementation of `ChaCha8`.
+    const PINNED: [u64; 4] = [935_433, 900_627, 36_195, 389_873];
 
     #[test]
     fn waiting_times_have_the_mean_that_was_asked_for() {
