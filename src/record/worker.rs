@@ -17,7 +17,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// The pause after a refused connection, so that a dead node is not asked a thousand times a second.
+/// The pause after a refusal, so that a node that is dead or cannot serve is not asked ten thousand times a second.
 const REFUSED_PAUSE: Duration = Duration::from_millis(20);
 /// A client that never has to wait lets others run after so many operations.
 const TURN: u32 = 16;
@@ -101,7 +101,12 @@ impl Worker {
                 self.latency_us.saturating_record(u64::try_from(scheduled.elapsed().as_micros()).unwrap_or(u64::MAX));
                 self.generator.observe(&action, &reply.answer);
             }
-            Err(failure) => self.after_failure(&failure, shared),
+            Err(failure) => {
+                self.after_failure(&failure, shared);
+                if failure.certainty == Certainty::Definite && failure.error != Failure::MISMATCH {
+                    tokio::time::sleep(REFUSED_PAUSE).await;
+                }
+            }
         }
     }
 
@@ -113,7 +118,6 @@ impl Worker {
             match connected {
                 Ok(Ok(client)) => self.client = Some(client),
                 refused => {
-                    tokio::time::sleep(REFUSED_PAUSE).await;
                     let why = match refused {
                         Ok(Err(failure)) => failure,
                         _ => Failure::definite("connect timeout"),
