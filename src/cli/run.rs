@@ -4,7 +4,7 @@ use super::judging::{JudgingArgs, ObjectArgs, judge_history, read};
 use super::progress::{ProgressArg, Teller};
 use super::{Exit, Failed, Format, values};
 use crate::adapters;
-use crate::record::runner::{self, RunPlan, RunSummary};
+use crate::record::runner::{self, RunPlan, RunSummary, WorkInfo};
 use crate::record::system::{Adapter, Backend, NodeId, ReadFrom, Tls};
 use crate::report::grouped;
 use crate::workloads::keys::KeyChoice;
@@ -185,17 +185,25 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
         unknown("workload", &arguments.workload, workloads::all().iter().map(|workload| workload.info().name))
     })?;
     expect_support(adapter, workload)?;
+    let options = work(arguments, seed);
+    let work = workload.plan(&options);
     let plan = RunPlan {
         run: run.clone(),
         adapter,
         backend: &backend,
-        workload,
-        work: work(arguments, seed),
+        work: work.as_ref(),
+        about: WorkInfo {
+            workload: workload.info().name.into(),
+            model: workload.info().model.into(),
+            claims: claims(arguments, workload),
+            settings: options.settings(),
+        },
+        clients: arguments.clients,
+        seed,
         duration: arguments.time,
         operations: arguments.ops,
         rate: arguments.rate,
         history: folder.join(HISTORY_FILE),
-        claims: claims(arguments, workload),
     };
     let teller = Teller::new(arguments.progress, quiet, arguments.time);
     teller.phase("plan", &describe(arguments, &plan, seed));
@@ -357,7 +365,7 @@ fn describe(arguments: &RunArgs, plan: &RunPlan<'_>, seed: u64) -> String {
     format!(
         "{} · {}, {keys} keys at a time, {clients} clients, {pace} · {:.0} s · seed {seed}",
         plan.backend.name(),
-        plan.workload.info().name,
+        plan.about.workload,
         plan.duration.as_secs_f64()
     )
 }

@@ -5,4 +5,5 @@ pub mod cluster;
 pub mod recorder;
 pub mod runner;
 pub mod system;
+pub mod work;
 mod worker;

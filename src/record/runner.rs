@@ -3,9 +3,9 @@
 use super::clock::Clock;
 use super::recorder::Recorder;
 use super::system::{Action, Adapter, Backend, Client, Cluster, Failure, SystemError};
+use super::work::Plan;
 use super::worker::{Counts, Shared, Worker, bounded, latencies};
 use crate::history::{Header, ProcessId};
-use crate::workloads::{Plan, Workload, WorkloadOptions};
 use hdrhistogram::Histogram;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,9 +34,13 @@ pub struct RunPlan<'a> {
     /// Its settings.
     pub backend: &'a Backend,
     /// The work.
-    pub workload: &'static dyn Workload,
-    /// Its settings.
-    pub work: WorkloadOptions,
+    pub work: &'a dyn Plan,
+    /// What the header of the history says about the work.
+    pub about: WorkInfo,
+    /// How many clients there are, each with one operation at a time.
+    pub clients: u32,
+    /// The seed of all random choices.
+    pub seed: u64,
     /// For how long operations are started.
     pub duration: Duration,
     /// At most so many operations are started.
@@ -45,8 +49,19 @@ pub struct RunPlan<'a> {
     pub rate: Option<f64>,
     /// Where the history goes; must not exist.
     pub history: PathBuf,
+}
+
+/// What the header of the history says about the work.
+#[derive(Clone, Debug, Default)]
+pub struct WorkInfo {
+    /// The workload's name.
+    pub workload: String,
+    /// The model of its objects.
+    pub model: String,
     /// The claims that the run is made for.
     pub claims: Vec<String>,
+    /// The settings of the workload by name.
+    pub settings: Vec<(String, String)>,
 }
 
 /// What a run tells while it goes on.
@@ -161,7 +176,7 @@ async fn drive(
     let header = header(plan, cluster.as_ref(), &clock);
     let names = cluster.nodes().iter().map(|node| node.name.clone()).collect();
     let recorder = Recorder::create(&plan.history, &header, names, clock).map_err(history_error(&plan.history))?;
-    let clients = u32::try_from(plan.work.clients).expect("the command line bounds the number of clients");
+    let clients = plan.clients;
     let started = Instant::now();
     let shared = Arc::new(Shared {
         recorder,
@@ -173,20 +188,16 @@ async fn drive(
         clients,
         interval: plan.rate.map(|rate| Duration::from_secs_f64(f64::from(clients) / rate)),
     });
-    let work = plan.workload.plan(&plan.work);
     let mut workers = JoinSet::new();
     for slot in 0..clients {
-        let worker = Worker::new(slot, work.generator(slot.into()));
+        let worker = Worker::new(slot, plan.work.generator(slot.into()));
         workers.spawn(worker.work(Arc::clone(&shared), Arc::clone(cluster)));
     }
     let (latency_us, last) = join(workers, &shared, started, tell).await;
     let elapsed = started.elapsed();
     let interrupted = *stop.borrow();
-    let failed_final_reads = if interrupted {
-        Vec::new()
-    } else {
-        final_reads(plan, work.as_ref(), cluster.as_ref(), &shared, last, tell).await?
-    };
+    let failed_final_reads =
+        if interrupted { Vec::new() } else { final_reads(plan, cluster.as_ref(), &shared, last, tell).await? };
     shared.recorder.flush().map_err(history_error(&plan.history))?;
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     Ok(RunSummary {
@@ -240,13 +251,12 @@ async fn join(
 /// reads that failed for good.
 async fn final_reads(
     plan: &RunPlan<'_>,
-    work: &dyn Plan,
     cluster: &dyn Cluster,
     shared: &Shared,
     last: ProcessId,
     tell: &(dyn Fn(Progress) + Sync),
 ) -> Result<Vec<String>, RunError> {
-    let reads = work.final_reads();
+    let reads = plan.work.final_reads();
     if reads.is_empty() {
         return Ok(Vec::new());
     }
@@ -300,20 +310,16 @@ fn topology(cluster: &dyn Cluster) -> Vec<(String, String)> {
 }
 
 fn header(plan: &RunPlan<'_>, cluster: &dyn Cluster, clock: &Clock) -> Header {
-    let info = plan.workload.info();
     let mut config = cluster.config();
-    let work = &plan.work;
-    let settings: [(&str, String); 8] = [
-        ("clients", work.clients.to_string()),
-        ("keys", work.keys.to_string()),
-        ("ops-per-key", work.ops_per_key.to_string()),
-        ("key-choice", format!("{:?}", work.choice).to_lowercase()),
-        ("read-share", work.read_share.to_string()),
-        ("values", work.values.map_or("unique".into(), |values| values.to_string())),
-        ("rate", plan.rate.map_or("closed loop".into(), |rate| rate.to_string())),
+    let pace = plan.rate.map_or("closed loop".into(), |rate| rate.to_string());
+    let run = [
+        ("clients", plan.clients.to_string()),
+        ("rate", pace),
         ("timeout-ms", plan.backend.timeout.as_millis().to_string()),
     ];
-    config.extend(settings.map(|(name, value)| (format!("run.{name}"), value)));
+    let run = run.map(|(name, value)| (name.to_owned(), value));
+    config
+        .extend(run.into_iter().chain(plan.about.settings.clone()).map(|(name, value)| (format!("run.{name}"), value)));
     Header {
         tool: Some(format!("consistory {}", env!("CARGO_PKG_VERSION"))),
         run: Some(plan.run.clone()),
@@ -321,11 +327,11 @@ fn header(plan: &RunPlan<'_>, cluster: &dyn Cluster, clock: &Clock) -> Header {
         versions: cluster.versions(),
         topology: topology(cluster),
         config,
-        workload: Some(info.name.into()),
-        model: Some(info.model.into()),
+        workload: Some(plan.about.workload.clone()),
+        model: Some(plan.about.model.clone()),
         initial: None,
-        claims: plan.claims.clone(),
-        seed: Some(plan.work.seed),
+        claims: plan.about.claims.clone(),
+        seed: Some(plan.seed),
         clock: Some(clock.describe()),
     }
 }

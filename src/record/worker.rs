@@ -6,8 +6,8 @@
 
 use super::recorder::Recorder;
 use super::system::{Action, Certainty, Client, Cluster, Failure, Reply};
+use super::work::Generator;
 use crate::history::ProcessId;
-use crate::workloads::Generator;
 use hdrhistogram::Histogram;
 use std::future::poll_fn;
 use std::pin::pin;

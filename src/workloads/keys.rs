@@ -4,6 +4,7 @@ use crate::record::system::Key;
 use rand::Rng;
 use rand::rngs::SmallRng;
 use rand_distr::{Distribution, Zipf};
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How a client picks among the objects in use.
@@ -13,6 +14,15 @@ pub enum KeyChoice {
     Uniform,
     /// The i-th with a weight of `1 / i^exponent`.
     Zipf(f64),
+}
+
+impl fmt::Display for KeyChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uniform => f.write_str("uniform"),
+            Self::Zipf(exponent) => write!(f, "zipf:{exponent}"),
+        }
+    }
 }
 
 /// The objects in use, shared by all clients.

@@ -7,7 +7,8 @@ pub mod keys;
 mod register;
 mod set;
 
-use crate::record::system::{Action, Answer, Function};
+use crate::record::system::Function;
+use crate::record::work::Plan;
 use keys::KeyChoice;
 
 /// What `consistory list workloads` and the runner need to know.
@@ -23,8 +24,6 @@ pub struct WorkloadInfo {
     pub claims: &'static [&'static str],
     /// What a backend must support.
     pub needs: &'static [Function],
-    /// Whether the reads after the run are part of the judgement.
-    pub final_reads: bool,
 }
 
 /// How clients spread over keys and operations.
@@ -46,6 +45,21 @@ pub struct WorkloadOptions {
     pub seed: u64,
 }
 
+impl WorkloadOptions {
+    /// The options by name, for the header of the history.
+    #[must_use]
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let settings: [(&str, String); 5] = [
+            ("keys", self.keys.to_string()),
+            ("ops-per-key", self.ops_per_key.to_string()),
+            ("key-choice", self.choice.to_string()),
+            ("read-share", self.read_share.to_string()),
+            ("values", self.values.map_or("unique".into(), |values| values.to_string())),
+        ];
+        settings.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    }
+}
+
 /// A kind of work, as the catalogue knows it.
 pub trait Workload: Send + Sync {
     /// What it is.
@@ -53,24 +67,6 @@ pub trait Workload: Send + Sync {
 
     /// The shared state of one run: hands out one generator a client.
     fn plan(&self, options: &WorkloadOptions) -> Box<dyn Plan>;
-}
-
-/// One run of a workload.
-pub trait Plan: Send + Sync {
-    /// The operations of client number `client`; deterministic for the seed but for what other clients did.
-    fn generator(&self, client: u64) -> Box<dyn Generator>;
-
-    /// The reads after the run.
-    fn final_reads(&self) -> Vec<Action>;
-}
-
-/// The operations of one client, in order.
-pub trait Generator: Send {
-    /// What to do next.
-    fn next(&mut self) -> Action;
-
-    /// What came of it, so that later operations can refer to it.
-    fn observe(&mut self, action: &Action, answer: &Answer);
 }
 
 /// Every workload, the default first.

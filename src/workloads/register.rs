@@ -1,8 +1,9 @@
 //! Registers: read, write and compare-and-set on many keys, judged linearizable.
 
 use super::keys::Keys;
-use super::{Generator, Plan, Workload, WorkloadInfo, WorkloadOptions};
+use super::{Workload, WorkloadInfo, WorkloadOptions};
 use crate::record::system::{Action, Answer, Function, Key};
+use crate::record::work::{Generator, Plan};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::sync::Arc;
@@ -21,7 +22,6 @@ impl Workload for Register {
             model: "cas-register",
             claims: &["linearizable"],
             needs: &[Function::Read, Function::Write, Function::Cas],
-            final_reads: false,
         }
     }
 

@@ -3,8 +3,9 @@
 
 use super::keys::Keys;
 use super::register::Values;
-use super::{Generator, Plan, Workload, WorkloadInfo, WorkloadOptions};
+use super::{Workload, WorkloadInfo, WorkloadOptions};
 use crate::record::system::{Action, Answer, Function};
+use crate::record::work::{Generator, Plan};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use std::sync::Arc;
@@ -20,7 +21,6 @@ impl Workload for Set {
             model: "set",
             claims: &["lost-acks"],
             needs: &[Function::Add, Function::Members],
-            final_reads: true,
         }
     }
 
