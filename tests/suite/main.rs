@@ -1,14 +1,20 @@
 //! All integration tests, one binary: a module each.
 //!
+//! - `adapters`: each adapter's operations, topologies and failures against real servers
 //! - `bugs`: the tester tested against stores that are right or have one named bug
 //! - `cli`: exit codes, streams, bad input
+//! - `corpus`: the histories kept here, the folder is the verdict
 //! - `generate`: made-up histories are what they say, by an independent brute force
 //! - `oracle`: every decider against brute force on random small histories
-//! - `systems`: real servers; `REQUIRE_SYSTEMS=redis,etcd,zookeeper` makes a missing one a failure
+//! - `systems`: whole runs on real servers; `REQUIRE_SYSTEMS=redis,etcd,zookeeper` makes a missing one a failure
+//! - `tidy`: the house rules that a machine can hold
 
+mod adapters;
 mod bugs;
 mod cli;
 mod command;
+mod corpus;
 mod generate;
 mod oracle;
 mod systems;
+mod tidy;
