@@ -2,6 +2,7 @@
 
 use super::judging::{JudgingArgs, ObjectArgs, judge_history, read};
 use super::{Exit, Failed, Format};
+use anyhow::Context;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,9 @@ pub(super) struct CheckArgs {
     /// The histories; - is standard input. Plain, .gz or .zst. A run's folder means its history.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Write for each object that holds a legal order of its operations, as line numbers of the history
+    #[arg(long, value_name = "FILE")]
+    witness: Option<PathBuf>,
     #[command(flatten)]
     objects: ObjectArgs,
     #[command(flatten)]
@@ -41,7 +45,18 @@ fn check_one(arguments: &CheckArgs, file: &Path, threads: usize, quiet: bool) ->
         super::say(&format!("warning: {}: {warning}\n", path.display()));
     }
     let name = path.display().to_string();
-    let judged = judge_history(history, name.clone(), &arguments.objects, &arguments.judging, MIN_OPS)?;
+    let judged = judge_history(
+        history,
+        name.clone(),
+        &arguments.objects,
+        &arguments.judging,
+        MIN_OPS,
+        arguments.witness.is_some(),
+    )?;
+    if let Some(path) = &arguments.witness {
+        let doing = || format!("cannot write {}", path.display());
+        std::fs::write(path, judged.orders()).with_context(doing).map_err(Failed::environment)?;
+    }
     match arguments.judging.format {
         Format::Json => super::print(&judged.json())?,
         Format::Text if arguments.files.len() > 1 => super::print(&format!("{name}\n{}", judged.text()))?,

@@ -7,12 +7,13 @@ use super::{Failed, Format};
 use crate::check::guarantee::{self, Claim};
 use crate::check::judge::{JudgeError, Question, judge};
 use crate::check::models::FailedCas;
-use crate::check::verdict::Finding;
+use crate::check::verdict::{Finding, Verdict};
 use crate::history::formats::{self, ReadOptions};
 use crate::history::{History, Outcome, Value};
 use crate::report::{json, terminal};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use std::fmt::Write;
 use std::fs::File;
 use std::io::stdin;
 use std::path::Path;
@@ -129,6 +130,7 @@ pub(super) fn judge_history(
     objects: &ObjectArgs,
     judging: &JudgingArgs,
     min_ops: u64,
+    witness: bool,
 ) -> Result<Judged, Failed> {
     let question = Question {
         claims: judging.claim.clone(),
@@ -139,7 +141,7 @@ pub(super) fn judge_history(
             FailedCasArg::Observe => FailedCas::Observe,
         },
         nil_reads_anything: false,
-        witness: false,
+        witness,
     };
     let (cpu, wall) = (watchdog::cpu_time(), Instant::now());
     let watchdog = Watchdog::start(judging.limits());
@@ -201,6 +203,21 @@ impl Judged {
             text.push_str(&terminal::vacuous(why));
         }
         text
+    }
+
+    /// For each object that holds, the lines of its operations in a legal order: one object a line, as JSON.
+    pub(super) fn orders(&self) -> String {
+        let mut out = String::new();
+        for finding in &self.findings {
+            let Verdict::Holds(witness) = &finding.verdict else { continue };
+            for (key, order) in &witness.orders {
+                let lines: Vec<u32> = order.iter().map(|&id| self.history.operation(id).line()).collect();
+                let key = self.history.values().to_value(*key).to_string();
+                let _ =
+                    writeln!(out, "{}", serde_json::json!({"claim": finding.claim.name(), "key": key, "order": lines}));
+            }
+        }
+        out
     }
 
     /// What it cost, in a few words.

@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod doctor;
 pub mod exit_code;
+mod explain;
 mod generate;
 mod judging;
 mod list;
@@ -36,6 +37,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Judge recorded histories
     Check(check::CheckArgs),
+    /// Explain one object's verdict: the counterexample, or an order
+    Explain(explain::ExplainArgs),
     /// Make up a history from a seed: linearizable, or with one planted violation
     Gen(generate::GenArgs),
     /// List adapters, workloads, models, claims or formats
@@ -92,6 +95,7 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(arguments) => run::run(arguments, cli.talk.quiet),
         Command::Check(arguments) => check::check(arguments, cli.talk.quiet),
+        Command::Explain(arguments) => explain::explain(arguments),
         Command::Gen(arguments) => generate::run(arguments).map(|()| Exit::Holds).map_err(Failed::environment),
         Command::List(arguments) => list::list(arguments),
         Command::Doctor(arguments) => doctor::doctor(arguments),

@@ -237,7 +237,7 @@ fn judge_run(
     let objects = ObjectArgs::default();
     let judged = pool.install(|| {
         let history = read(&plan.history, &objects, threads)?;
-        judge_history(history, plan.history.display().to_string(), &objects, judging, MIN_OPS)
+        judge_history(history, plan.history.display().to_string(), &objects, judging, MIN_OPS, false)
     })?;
     let document = judged.json();
     let path = folder.join(VERDICT_FILE);

@@ -1,5 +1,6 @@
 //! Telling a judgement: in words, on a terminal, as JSON. Nothing here decides anything.
 
+pub mod drawing;
 pub mod json;
 pub mod terminal;
 pub mod words;

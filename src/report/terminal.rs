@@ -1,6 +1,6 @@
 //! Verdicts for people: one line a claim, then the counterexample. Marks (✓ ✗ ? ∅) always stand beside colours.
 
-use super::{grouped, words};
+use super::{drawing, grouped, words};
 use crate::check::verdict::{Finding, Undecided, Verdict, Violation, Why};
 use crate::history::History;
 use anstyle::{AnsiColor, Style};
@@ -82,6 +82,9 @@ fn why(out: &mut String, history: &History, finding: &Finding, violation: &Viola
     let _ = writeln!(out, "\nwhy not {} ({count} operation{plural}{key})", finding.claim.name());
     for line in words::counterexample(history, violation) {
         let _ = writeln!(out, "  {line}");
+    }
+    for line in drawing::timeline(history, &words::cast(violation)) {
+        let _ = writeln!(out, "{DIM}  {line}{DIM:#}");
     }
     if let Some(stuck) = violation.stuck {
         let at = history.operation(stuck.at);

@@ -9,13 +9,19 @@ const NAMED_MAX: usize = 8;
 /// The counterexample as lines without colour.
 #[must_use]
 pub fn counterexample(history: &History, violation: &Violation) -> Vec<String> {
-    let mut shown: Vec<OpId> = violation.core.iter().chain(&violation.context).copied().collect();
-    shown.sort_unstable();
-    shown.dedup();
-    let scene = Scene { history, violation, shown };
+    let scene = Scene { history, violation, shown: cast(violation) };
     let mut lines = scene.operations();
     lines.extend(scene.conclusion());
     lines
+}
+
+/// The operations of the counterexample and those that explain it, in the order of their letters.
+#[must_use]
+pub fn cast(violation: &Violation) -> Vec<OpId> {
+    let mut shown: Vec<OpId> = violation.core.iter().chain(&violation.context).copied().collect();
+    shown.sort_unstable();
+    shown.dedup();
+    shown
 }
 
 /// How a key is called in a headline: `key 17`, or nothing where there is only one object.

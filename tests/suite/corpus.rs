@@ -19,12 +19,15 @@ fn assert_verdicts(expected: &str) {
     for path in files(expected) {
         let name = path.display().to_string();
         let file = fs::File::open(&path).expect("opens");
-        let history = formats::read(file, &name, None, &ReadOptions::default()).unwrap_or_else(|error| panic!("{error}"));
+        let history =
+            formats::read(file, &name, None, &ReadOptions::default()).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(history.warnings(), [] as [String; 0], "{name}");
         let question = Question { witness: true, ..Question::default() };
         for threads in [1, 2, 8] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-            let findings = pool.install(|| judge(&history, &question, &Budget::unlimited())).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let findings = pool
+                .install(|| judge(&history, &question, &Budget::unlimited()))
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
             for finding in findings {
                 let verdict = match finding.verdict {
                     Verdict::Holds(_) => "holds",

@@ -6,6 +6,7 @@
 //! - `corpus`: the histories kept here, the folder is the verdict
 //! - `generate`: made-up histories are what they say, by an independent brute force
 //! - `oracle`: every decider against brute force on random small histories
+//! - `peers`: other tools' histories against their verdicts, where they are at hand
 //! - `systems`: whole runs on real servers; `REQUIRE_SYSTEMS=redis,etcd,zookeeper` makes a missing one a failure
 //! - `tidy`: the house rules that a machine can hold
 
@@ -16,5 +17,6 @@ mod command;
 mod corpus;
 mod generate;
 mod oracle;
+mod peers;
 mod systems;
 mod tidy;

@@ -66,7 +66,8 @@ fn modules_import_only_what_the_architecture_allows() {
     for (path, text) in sources() {
         let module = module_of(&path);
         let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else { continue };
-        let code: Vec<&str> = without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code: Vec<&str> =
+            without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for (at, rest) in code.join("\n").split("crate::").enumerate().skip(1) {
             let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let is_module = MAY_IMPORT.iter().any(|(known, _)| *known == name) || name == "cli";
@@ -80,14 +81,17 @@ fn modules_import_only_what_the_architecture_allows() {
 
 #[test]
 fn checking_and_histories_are_pure() {
-    let impure = ["std::fs", "std::process", "SystemTime", "println!", "eprintln!", "rand::", "std::env", "std::net", "tokio"];
+    let impure =
+        ["std::fs", "std::process", "SystemTime", "println!", "eprintln!", "rand::", "std::env", "std::net", "tokio"];
     let mut wrong = Vec::new();
     for (path, text) in sources() {
         if !["check", "history"].contains(&module_of(&path).as_str()) {
             continue;
         }
         for line in without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//")) {
-            wrong.extend(impure.iter().filter(|word| line.contains(**word)).map(|word| format!("{}: {word}", relative(&path))));
+            wrong.extend(
+                impure.iter().filter(|word| line.contains(**word)).map(|word| format!("{}: {word}", relative(&path))),
+            );
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -118,7 +122,9 @@ fn every_file_says_what_it_is_for() {
 fn unsafe_code_is_in_one_place() {
     let with: Vec<String> = sources()
         .iter()
-        .filter(|(_, text)| text.lines().any(|line| line.trim_start().starts_with("unsafe ") || line.contains("= unsafe {")))
+        .filter(|(_, text)| {
+            text.lines().any(|line| line.trim_start().starts_with("unsafe ") || line.contains("= unsafe {"))
+        })
         .map(|(path, _)| relative(path))
         .collect();
     assert_eq!(with, ["src/record/cluster/parent_death.rs"]);
@@ -131,7 +137,11 @@ fn the_readme_lists_every_adapter_workload_and_exit_code() {
     for adapter in adapters::all() {
         let info = adapter.info();
         for topology in info.topologies.iter().filter(|_| info.name != "faulty") {
-            let name = if topology.name.is_empty() { info.name.to_owned() } else { format!("{}:{}", info.name, topology.name) };
+            let name = if topology.name.is_empty() {
+                info.name.to_owned()
+            } else {
+                format!("{}:{}", info.name, topology.name)
+            };
             missing.extend((!readme.contains(&format!("| `{name}` |"))).then_some(name));
         }
     }
@@ -156,7 +166,12 @@ fn names_in_catalogues_are_unique_and_can_be_found() {
     for workload in workloads::all() {
         let info = workload.info();
         assert!(workloads::find(info.name).is_some());
-        assert!(check::models::all().iter().any(|model| model.name == info.model), "{}: no model {}", info.name, info.model);
+        assert!(
+            check::models::all().iter().any(|model| model.name == info.model),
+            "{}: no model {}",
+            info.name,
+            info.model
+        );
         for claim in info.claims {
             assert!(check::guarantee::find(claim).is_some(), "{}: no claim {claim}", info.name);
         }
