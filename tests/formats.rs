@@ -3,7 +3,8 @@
 use consistory::history::formats::consistory::{EventLine, Payload, encode_event, encode_header};
 use consistory::history::formats::{ReadError, ReadOptions, all, find, read, schema};
 use consistory::history::{Actor, Header, History, Nanos, Outcome, Phase, ProcessId, Value};
-use std::io::{Read, Write};
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
 
 const HEADER: &str = "{\"consistory\":1}\n";
 const WRITE: &str = "{\"time\":1,\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"value\":5}\n";
@@ -219,9 +220,11 @@ mod own_format {
         for number in 0..60_000 {
             let (process, value) = (number % 7, number * 31 % 1000 + 1);
             for kind in ["invoke", "ok"] {
-                text += &format!(
-                    "{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"write\",\"value\":[\"v{value}\",-{value}]}}\n"
-                );
+                writeln!(
+                    text,
+                    "{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"write\",\"value\":[\"v{value}\",-{value}]}}"
+                )
+                .expect("memory");
             }
         }
         let dump = |threads| {
@@ -253,9 +256,11 @@ mod compression {
     }
 
     fn long_history() -> Vec<u8> {
-        let events: String =
-            (0..20_000).map(|n| format!("{{\"process\":{n},\"type\":\"invoke\",\"f\":\"r{n}\"}}\n")).collect();
-        format!("{HEADER}{events}").into_bytes()
+        let mut text = HEADER.to_owned();
+        for number in 0..20_000 {
+            writeln!(text, "{{\"process\":{number},\"type\":\"invoke\",\"f\":\"r{number}\"}}").expect("memory");
+        }
+        text.into_bytes()
     }
 
     #[test]
