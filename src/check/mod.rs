@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod linearizable;
 pub mod models;
+pub mod persistent;
 pub mod problem;
 pub mod shrink;
 pub mod verdict;

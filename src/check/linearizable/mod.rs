@@ -4,6 +4,7 @@
 //! decides names itself in the verdict. A decider that does not apply says why, and so does one that gives up.
 
 mod depth_first;
+mod ladders;
 
 use super::budget::{Budget, Stop};
 use super::models::{Model, Register};
