@@ -1,1 +1,3 @@
 //! All integration tests, one binary: a module each.
+
+mod objects;

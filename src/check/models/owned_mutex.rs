@@ -168,7 +168,7 @@ impl Model for OwnedMutex {
                     last_token: token.or(state.last_token),
                 })
             }
-            OwnedMutexCall::Release { session } => (state.holder == Some(session)).then_some(OwnedMutexState {
+            OwnedMutexCall::Release { session } => (state.holder == Some(session)).then(|| OwnedMutexState {
                 holder: state.holder.filter(|_| state.depth > 1),
                 depth: state.depth - 1,
                 last_token: state.last_token,
