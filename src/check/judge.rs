@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::guarantee::Claim;
 use super::invariants::lost_acks;
-use super::linearizable::objects;
+use super::linearizable::catalogue;
 use super::models::{FailedCas, NotThisModel};
 use super::verdict::Finding;
 use crate::history::{History, Value};
@@ -44,6 +44,16 @@ pub enum JudgeError {
         /// The models there are.
         known: String,
     },
+    /// An initial value that the model cannot start from.
+    #[error("model '{model}' cannot start from {value}: --init is {expected}")]
+    BadInitial {
+        /// The model.
+        model: &'static str,
+        /// The value.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
     /// An operation that the model does not have.
     #[error(transparent)]
     NotThisModel(#[from] NotThisModel),
@@ -71,7 +81,7 @@ pub fn judge(history: &History, question: &Question, budget: &Budget) -> Result<
 
 fn judge_claim(claim: Claim, history: &History, question: &Question, budget: &Budget) -> Result<Finding, JudgeError> {
     match claim {
-        Claim::Linearizable => objects::judge(history, question, budget),
+        Claim::Linearizable => catalogue::judge(history, question, budget),
         Claim::LostAcks => {
             let (verdict, objects) = lost_acks::judge(history);
             let decided_by = vec![("set difference", objects)];

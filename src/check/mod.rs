@@ -10,6 +10,7 @@ pub mod judge;
 pub mod linearizable;
 pub mod models;
 pub mod partition;
+pub mod persistent;
 pub mod problem;
 pub mod shrink;
 pub mod verdict;

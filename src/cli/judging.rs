@@ -171,7 +171,7 @@ pub(super) fn judge_history(
 
 fn refused(error: JudgeError, name: &str) -> Failed {
     let exit = match error {
-        JudgeError::UnknownModel { .. } | JudgeError::NoModel { .. } => Exit::Usage,
+        JudgeError::UnknownModel { .. } | JudgeError::NoModel { .. } | JudgeError::BadInitial { .. } => Exit::Usage,
         JudgeError::NotThisModel(_) => Exit::Environment,
         JudgeError::Contradicted { .. } => Exit::Internal,
     };

@@ -300,6 +300,24 @@ impl Values {
         }
     }
 
+    /// The id of an owned value, or [`ValueId::ABSENT`] if the table does not have it: then nothing in the history
+    /// carries that value, and an id that nothing carries stands for it.
+    #[must_use]
+    pub fn id_of(&self, value: &Value) -> ValueId {
+        let plain = match value {
+            Value::Nil => ValueRef::Nil,
+            Value::Bool(truth) => ValueRef::Bool(*truth),
+            Value::Int(number) => ValueRef::Int(*number),
+            Value::Text(text) => ValueRef::Text(text),
+            Value::List(_) | Value::Map(_) => {
+                let mut values = self.clone();
+                let id = values.intern(value);
+                return if self.contains(id) { id } else { ValueId::ABSENT };
+            }
+        };
+        self.find(plain).unwrap_or(ValueId::ABSENT)
+    }
+
     /// Whether the id is one of this table (small integers always are).
     #[must_use]
     pub fn contains(&self, id: ValueId) -> bool {

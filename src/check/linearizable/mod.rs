@@ -3,8 +3,10 @@
 //! Each decider is given one object's [`Problem`] and answers [`Decision`]. It is asked in order; the first that
 //! decides names itself in the verdict. A decider that does not apply says why, and so does one that gives up.
 
+pub mod catalogue;
 mod core_closure;
 mod depth_first;
+mod ladders;
 mod layered;
 mod necessary;
 pub mod objects;

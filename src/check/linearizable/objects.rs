@@ -3,8 +3,8 @@
 use super::{Answer, Conflict, Decision, Ladder, Wish, decide};
 use crate::check::budget::{Budget, Stop};
 use crate::check::guarantee::Claim;
-use crate::check::judge::{JudgeError, Question};
-use crate::check::models::{Model, NotThisModel, Register, RegisterOptions};
+use crate::check::judge::JudgeError;
+use crate::check::models::{Model, NotThisModel};
 use crate::check::partition::{Part, by_key};
 use crate::check::problem::{NEVER, Problem};
 use crate::check::shrink::shrink;
@@ -18,67 +18,6 @@ use std::collections::BTreeMap;
 
 /// So many violated objects are shrunk in search of the smallest counterexample.
 const SHRUNK_MAX: usize = 8;
-
-/// A model with the function that judges histories of its objects.
-pub struct Object {
-    /// The model's name in the catalogue of models.
-    pub name: &'static str,
-    judge: fn(&History, &Question, &Budget) -> Result<Finding, JudgeError>,
-}
-
-/// Every model that can be named.
-#[must_use]
-pub fn all() -> &'static [Object] {
-    &[Object { name: "register", judge: register }, Object { name: "cas-register", judge: register }]
-}
-
-/// Judges linearizability with the model of the question, of the header, or inferred.
-///
-/// # Errors
-/// See [`JudgeError`].
-pub fn judge(history: &History, question: &Question, budget: &Budget) -> Result<Finding, JudgeError> {
-    let known = || all().iter().map(|object| object.name).collect::<Vec<_>>().join(" ");
-    let told = question.model.as_deref().or(history.header().model.as_deref());
-    let name = match told {
-        Some(name) => name,
-        None => infer(history).ok_or_else(|| JudgeError::NoModel { functions: functions(history), known: known() })?,
-    };
-    let object = all().iter().find(|object| object.name == name);
-    let object = object.ok_or_else(|| JudgeError::UnknownModel { name: name.to_owned(), known: known() })?;
-    let mut finding = (object.judge)(history, question, budget)?;
-    finding.model = Some(object.name);
-    if told.is_none() {
-        finding.assumptions.push(format!("model {name}, inferred from the functions {}", functions(history)));
-    }
-    Ok(finding)
-}
-
-fn register(history: &History, question: &Question, budget: &Budget) -> Result<Finding, JudgeError> {
-    let options = RegisterOptions {
-        initial: question.initial.clone().or_else(|| history.header().initial.clone()),
-        failed_cas: question.failed_cas,
-        nil_reads_anything: question.nil_reads_anything,
-    };
-    judge_model(history, &Register::new(history, &options), question.witness, budget)
-}
-
-fn functions(history: &History) -> String {
-    let mut names: Vec<_> = history.functions().iter().filter(|name| !name.is_empty()).collect();
-    names.sort_unstable();
-    names.join(", ")
-}
-
-/// The model whose functions these are.
-fn infer(history: &History) -> Option<&'static str> {
-    let has = |name| history.functions().find(name).is_some();
-    if has("cas") {
-        Some("cas-register")
-    } else if has("write") || has("w") {
-        Some("register")
-    } else {
-        None
-    }
-}
 
 /// Judges a history whose objects follow `model`.
 ///
@@ -306,14 +245,4 @@ fn context<M: Model>(history: &History, problem: &Problem<M>, core: &Problem<M>)
         })
         .map(|operation| operation.id())
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn every_model_of_the_catalogue_can_be_judged() {
-        let judged: Vec<_> = super::all().iter().map(|object| object.name).collect();
-        let models: Vec<_> = crate::check::models::all().iter().map(|model| model.name).collect();
-        assert_eq!(judged, models);
-    }
 }

@@ -3,13 +3,39 @@
 //! To add one: 1. write `name.rs` with a type that implements [`Model`] and its [`ModelInfo`]; 2. `mod name;`
 //! below; 3. one entry in [`all`]. Which deciders answer for it is said in `check::linearizable::ladder`.
 
+mod container_call;
+mod counter;
+mod fifo_queue;
+mod kv_append;
+mod multi_register;
+mod mutex;
+mod owned_mutex;
 mod register;
+mod semaphore;
+mod set;
+mod stack;
+mod unordered_queue;
+mod versioned_register;
 
 use crate::history::{OpId, Operation, ValueId};
 use std::fmt::Debug;
 use std::hash::Hash;
 
+pub use container_call::ContainerCall;
+pub use counter::{AddAnswer, Counter, CounterCall, CounterOptions};
+pub use fifo_queue::{FifoQueue, FifoState};
+pub use kv_append::{KvAppend, KvAppendCall};
+pub use multi_register::{Access, MultiRegister, MultiRegisterOptions, MultiRegisterState, Transaction};
+pub use mutex::{Mutex, MutexCall};
+pub use owned_mutex::{OwnedMutex, OwnedMutexCall, OwnedMutexKind, OwnedMutexState};
 pub use register::{FailedCas, Register, RegisterCall, RegisterOptions};
+pub use semaphore::{Semaphore, SemaphoreCall};
+pub use set::{Set, SetCall, SetState};
+pub use stack::{Stack, StackState};
+pub use unordered_queue::{UnorderedQueue, UnorderedState};
+pub use versioned_register::{
+    VersionStep, VersionedCall, VersionedKind, VersionedRegister, VersionedRegisterOptions, VersionedState,
+};
 
 /// A deterministic sequential specification of one object.
 ///
@@ -145,5 +171,21 @@ pub struct ModelInfo {
 /// Every model.
 #[must_use]
 pub fn all() -> &'static [ModelInfo] {
-    &[register::REGISTER, register::CAS_REGISTER]
+    &[
+        register::REGISTER,
+        register::CAS_REGISTER,
+        versioned_register::VERSIONED_REGISTER,
+        multi_register::MULTI_REGISTER,
+        kv_append::KV_APPEND,
+        counter::COUNTER,
+        set::SET,
+        fifo_queue::FIFO_QUEUE,
+        unordered_queue::UNORDERED_QUEUE,
+        stack::STACK,
+        mutex::MUTEX,
+        owned_mutex::OWNER_MUTEX,
+        owned_mutex::REENTRANT_MUTEX,
+        owned_mutex::FENCED_MUTEX,
+        semaphore::SEMAPHORE,
+    ]
 }

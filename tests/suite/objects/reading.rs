@@ -1,0 +1,1 @@
+//! How models read the values that other tools write.
