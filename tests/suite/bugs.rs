@@ -60,7 +60,7 @@ fn a_dirty_read_is_one_read_and_the_failed_write_is_named() {
 
 #[test]
 fn a_lost_update_is_a_compare_and_set_that_found_an_old_value() {
-    let functions = counterexample("faulty:lost-update", "register");
+    let functions = counterexample("faulty:lost-update?rate=0.2", "register");
     assert!(functions.iter().any(|function| function == "cas"), "{functions:?}");
 }
 

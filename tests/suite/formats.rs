@@ -487,7 +487,7 @@ mod published_schema {
 
     #[test]
     fn the_example_of_the_documentation_is_a_history_and_names_every_field() {
-        let document = include_str!("../docs/history-format.md");
+        let document = include_str!("../../docs/history-format.md");
         let example = document.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
         let history = accepted(example);
         assert_eq!((history.len(), history.faults().len()), (3, 1));
