@@ -49,6 +49,23 @@ pub(super) struct Kind {
     pub(super) unique: bool,
 }
 
+/// A long history of that kind with so many corruptions; its indeterminate operations take effect soon or never.
+pub(super) fn draw_long(dice: &mut Dice, kind: Kind, faults: usize) -> Small {
+    let operations = 100 + dice.below(kind.operations_max - 100);
+    let processes = 2 + dice.below(kind.processes_max - 1);
+    let indeterminate = dice.one_of(&[0, 0, 1, 3]);
+    let domain = 2 + dice.value(6);
+    let mut ops = intervals(dice, operations, processes, indeterminate);
+    let order = points(dice, &ops);
+    // Values are bytes: few are unique in a long history.
+    fill(dice, Kind { unique: false, ..kind }, domain, &mut ops, &order);
+    for _ in 0..faults {
+        corrupt(dice, &mut ops);
+    }
+    ops.retain(|op| op.returned.is_some() || matches!(op.act, Act::Write(_) | Act::Cas(..)));
+    Small { initial: 0, ops }
+}
+
 /// A history of that kind.
 pub(super) fn draw(dice: &mut Dice, kind: Kind) -> Small {
     let operations = 1 + dice.below(kind.operations_max);
@@ -91,13 +108,13 @@ fn intervals(dice: &mut Dice, operations: usize, processes: usize, indeterminate
 
 /// The places of the operations that take effect, in the order of their moments.
 fn points(dice: &mut Dice, ops: &[Op]) -> Vec<usize> {
-    let end = ops.iter().map(|op| op.returned.unwrap_or(op.called)).max().unwrap_or(0) + 3;
     let mut moments = Vec::new();
     for (at, op) in ops.iter().enumerate() {
         if op.returned.is_none() && dice.chance(50) {
             continue;
         }
-        let width = (op.returned.unwrap_or(end) - op.called) as usize * 1000;
+        let soon = op.called + 3 + u32::try_from(2 * ops.len().min(20)).expect("few");
+        let width = (op.returned.unwrap_or(soon) - op.called) as usize * 1000;
         moments.push((op.called as usize * 1000 + 1 + dice.below(width - 1), at));
     }
     moments.sort_unstable();

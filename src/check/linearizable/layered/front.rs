@@ -16,7 +16,7 @@ pub(super) struct Front<'t, M> {
     pub(super) supply: Supply,
     pub(super) layer: Vec<Configuration<M>>,
     next: Antichain<M>,
-    moves: Moves<M>,
+    pub(super) moves: Moves<M>,
     ranking: Vec<(u32, u32)>,
 }
 
@@ -65,6 +65,21 @@ impl<'t, M: SlotMask> Front<'t, M> {
     /// How many events there are.
     pub(super) fn events(&self) -> usize {
         self.open.timeline.events.len()
+    }
+
+    /// Moves on past the next event and keeps that many configurations; whether any were dropped.
+    pub(super) fn pass(&mut self, width: usize) -> (Passage, bool) {
+        let passage = self.advance();
+        if self.layer.len() <= width {
+            return (passage, false);
+        }
+        if passage == Passage::Same {
+            for (index, at) in (0..).zip(&mut self.layer) {
+                at.parent = index;
+            }
+        }
+        self.narrow(width);
+        (Passage::Renewed, true)
     }
 
     /// Moves on past the next event.
@@ -137,11 +152,8 @@ impl<'t, M: SlotMask> Front<'t, M> {
         Passage::Renewed
     }
 
-    /// Drops all but the most promising configurations; whether any were dropped.
-    pub(super) fn narrow(&mut self, width: usize) -> bool {
-        if self.layer.len() <= width {
-            return false;
-        }
+    /// Drops all but the most promising configurations.
+    fn narrow(&mut self, width: usize) {
         self.ranking.clear();
         for (index, at) in (0..).zip(&self.layer) {
             self.ranking.push((self.burden(at), index));
@@ -153,7 +165,6 @@ impl<'t, M: SlotMask> Front<'t, M> {
             self.layer[to] = self.layer[from as usize];
         }
         self.layer.truncate(width);
-        true
     }
 
     /// How badly off a configuration is: calls it still has to place, and choices it has used up.

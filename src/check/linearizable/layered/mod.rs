@@ -16,6 +16,7 @@ mod front;
 mod mask;
 mod moves;
 mod open_calls;
+mod order;
 mod search;
 mod supply;
 mod timeline;
@@ -39,23 +40,29 @@ pub(super) fn decide(problem: &Problem<Register>, wish: Wish, budget: &Budget) -
     if budget.reserve(bytes).is_err() {
         return Decision::GaveUp { stop: Stop::Memory, explained: 0 };
     }
-    let timeline = Timeline::new(&RegisterView::new(problem));
+    let view = RegisterView::new(problem);
+    let timeline = Timeline::new(&view);
     let decision = match timeline.slots {
-        0..=64 => run::<u64>(&timeline, wish, budget),
-        65..=128 => run::<u128>(&timeline, wish, budget),
-        129..=256 => run::<Wide<4>>(&timeline, wish, budget),
-        257..=SLOTS_MAX => run::<Wide<{ SLOTS_MAX / 64 }>>(&timeline, wish, budget),
+        0..=64 => run::<u64>(&timeline, &view.places, wish, budget),
+        65..=128 => run::<u128>(&timeline, &view.places, wish, budget),
+        129..=256 => run::<Wide<4>>(&timeline, &view.places, wish, budget),
+        257..=SLOTS_MAX => run::<Wide<{ SLOTS_MAX / 64 }>>(&timeline, &view.places, wish, budget),
         _ => Decision::NotApplicable("more than 1024 calls are open at once"),
     };
     budget.release(bytes);
     decision
 }
 
-fn run<M: SlotMask>(timeline: &Timeline, _wish: Wish, budget: &Budget) -> Decision {
+fn run<M: SlotMask>(timeline: &Timeline, places: &[u32], wish: Wish, budget: &Budget) -> Decision {
     debug_assert!(timeline.slots <= M::SLOTS, "the caller chose the width");
     let mut search: Search<'_, '_, M> = Search::new(timeline, budget);
     match search.run() {
-        Finding::Order => Decision::Holds(None),
+        Finding::Order if !wish.order => Decision::Holds(None),
+        Finding::Order => {
+            let path = order::path(timeline, search);
+            let order = order::rebuild(timeline, path);
+            Decision::Holds(Some(order.into_iter().map(|call| places[call as usize]).collect()))
+        }
         Finding::Stuck(event) => {
             let event = event.map(|index| timeline.events[index].rank);
             Decision::Violated(Conflict { places: Vec::new(), event })

@@ -41,7 +41,12 @@ pub(super) struct Checkpoint<M> {
 /// So many events lie between two checkpoints.
 pub(super) const CHECKPOINT_EVERY: usize = 64;
 /// So many configurations the finder keeps where all goes well.
-const WIDTH_AT_FIRST: usize = 32;
+const WIDTH_AT_FIRST: usize = 8;
+/// The least and the most that it keeps as a rule, and after how many events without trouble it keeps less.
+const WIDTHS: std::ops::RangeInclusive<usize> = 4..=64;
+const CALM: usize = 2048;
+/// Unused rows of supply are forgotten when they take so many bytes.
+const SUPPLY_BYTES_AT_FIRST: u64 = 8 << 20;
 /// So many configurations the prover keeps before it gives up for now.
 const PROOF_WIDTH_AT_FIRST: usize = 2048;
 /// So far before the finder's end the prover starts.
@@ -54,6 +59,10 @@ pub(super) struct Search<'t, 'b, M> {
     pub(super) finder: Front<'t, M>,
     pub(super) checkpoints: Vec<Checkpoint<M>>,
     width: usize,
+    /// The width to return to once a difficult place is passed.
+    usual_width: usize,
+    last_stuck: usize,
+    supply_bytes_max: u64,
     exact: bool,
     /// The furthest event that the finder got stuck at.
     deepest: usize,
@@ -73,6 +82,9 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
             finder,
             checkpoints: Vec::new(),
             width: WIDTH_AT_FIRST,
+            usual_width: WIDTH_AT_FIRST,
+            last_stuck: 0,
+            supply_bytes_max: SUPPLY_BYTES_AT_FIRST,
             exact: true,
             deepest: 0,
             refuted: None,
@@ -96,9 +108,13 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
             if self.exact || self.refuted == Some(stuck) {
                 return Ok(Finding::Stuck(Some(stuck)));
             }
+            if stuck > self.last_stuck && stuck < self.last_stuck + CALM {
+                self.usual_width = (self.usual_width * 2).min(*WIDTHS.end());
+            }
+            self.last_stuck = stuck;
             rounds = if stuck > self.deepest + 4 * PROOF_REACH_AT_FIRST { 0 } else { rounds + 1 };
             self.deepest = self.deepest.max(stuck);
-            if self.refuted.is_none() {
+            if self.refuted.is_none() && rounds > 1 {
                 self.refuted = self.prove(stuck, rounds)?;
                 if self.refuted == Some(stuck) {
                     return Ok(Finding::Stuck(Some(stuck)));
@@ -117,20 +133,19 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
             if self.finder.open.next.is_multiple_of(CHECKPOINT_EVERY) {
                 self.checkpoint()?;
             }
-            self.finder.advance();
+            let (_, dropped) = self.finder.pass(self.width);
             if self.finder.layer.is_empty() {
                 return Ok(Some(self.finder.open.next - 1));
             }
-            self.exact &= !self.finder.narrow(self.width);
+            self.exact &= !dropped;
         }
         Ok(None)
     }
 
     fn checkpoint(&mut self) -> Result<(), Stop> {
         let event = self.finder.open.next;
-        if self.width > WIDTH_AT_FIRST && event > self.deepest + 8 * CHECKPOINT_EVERY {
-            self.width = WIDTH_AT_FIRST;
-        }
+        self.adapt_width(event);
+        self.forget_unused_supply();
         let layer = self.finder.layer.clone();
         self.checkpointed += (layer.len() * size_of::<Configuration<M>>()) as u64;
         self.checkpoints.push(Checkpoint { event, layer, width: self.width, exact: self.exact });
@@ -138,6 +153,26 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
             return Err(stop);
         }
         self.account(0)
+    }
+
+    /// Keeps less where all has gone well for a while.
+    fn adapt_width(&mut self, event: usize) {
+        if event <= self.deepest + 2 * CHECKPOINT_EVERY {
+            return;
+        }
+        if event.is_multiple_of(CALM) && event > self.last_stuck + CALM {
+            self.usual_width = (self.usual_width / 2).max(*WIDTHS.start());
+        }
+        self.width = self.usual_width;
+    }
+
+    fn forget_unused_supply(&mut self) {
+        if self.finder.supply.bytes() > self.supply_bytes_max {
+            let kept = self.checkpoints.iter_mut().flat_map(|checkpoint| &mut checkpoint.layer);
+            let rows = kept.chain(&mut self.finder.layer).map(|at| &mut at.used);
+            self.finder.supply.keep(rows);
+            self.supply_bytes_max = SUPPLY_BYTES_AT_FIRST.max(2 * self.finder.supply.bytes());
+        }
     }
 
     /// Reserves what the search has grown by.
@@ -187,7 +222,7 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
         }
         let back = self.checkpoints.pop().expect("the first checkpoint is at the first event");
         self.checkpointed -= (back.layer.len() * size_of::<Configuration<M>>()) as u64;
-        self.width = WIDTH_AT_FIRST << (2 * rounds.min(20));
+        self.width = self.usual_width << (2 * rounds.min(20));
         self.exact = back.exact;
         self.finder.layer = back.layer;
         self.finder.open.seek(back.event);
