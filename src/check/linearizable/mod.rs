@@ -3,8 +3,24 @@
 //! Each decider is given one object's [`Problem`] and answers [`Decision`]. It is asked in order; the first that
 //! decides names itself in the verdict. A decider that does not apply says why, and so does one that gives up.
 
+mod counting;
+mod coverage;
 mod depth_first;
+mod extents;
+mod fifo;
 mod ladders;
+mod lifo;
+mod multiset;
+mod permits;
+mod positions;
+mod sessions;
+mod set_elements;
+mod set_snapshots;
+mod sums;
+mod timeline;
+mod versions;
+
+pub use ladders::decide_with_search;
 
 use super::budget::{Budget, Stop};
 use super::models::{Model, Register};
