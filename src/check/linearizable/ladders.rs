@@ -1,19 +1,149 @@
-//! Which deciders answer for which model.
+//! Which deciders answer for which model, and how a model of somebody else's is judged.
 
-use super::Ladder;
+use super::{
+    Answer, Decider, Ladder, Wish, counting, depth_first, fifo, lifo, multiset, permits, sessions, set_elements,
+    set_snapshots, sums, versions,
+};
+use crate::check::budget::Budget;
 use crate::check::models::{
-    Counter, FifoQueue, KvAppend, MultiRegister, Mutex, OwnedMutex, Semaphore, Set, Stack, UnorderedQueue,
+    Counter, FifoQueue, KvAppend, Model, MultiRegister, Mutex, OwnedMutex, Semaphore, Set, Stack, UnorderedQueue,
     VersionedRegister,
 };
+use crate::check::problem::Problem;
+
+fn search<M: Model>() -> Decider<M> {
+    Decider { name: "search", decide: depth_first::decide }
+}
+
+/// Judges one object of any model by the general search: for models that no other decider knows.
+///
+/// # Examples
+///
+/// A light switch that tells its new position:
+///
+/// ```
+/// use consistory::check::budget::Budget;
+/// use consistory::check::linearizable::{Decision, Wish, decide_with_search};
+/// use consistory::check::models::{Model, NotThisModel};
+/// use consistory::check::problem::Problem;
+/// use consistory::history::{History, HistoryBuilder, Operation, Outcome, ValueRef};
+/// # use consistory::history::{Actor, Event, Header, Nanos, Phase, Place, ProcessId, Symbol, Ties, ValueId};
+///
+/// #[derive(Clone)]
+/// struct Switch;
+///
+/// impl Model for Switch {
+///     type State = bool;
+///     type Call = Option<bool>; // the position that `press` returned, if it did
+///
+///     fn initial(&self) -> bool {
+///         false
+///     }
+///
+///     fn call(&self, operation: &Operation<'_>) -> Result<Option<Option<bool>>, NotThisModel> {
+///         match (operation.outcome(), operation.values().get(operation.result())) {
+///             (Outcome::Rejected, _) => Ok(None),
+///             (Outcome::Indeterminate, _) => Ok(Some(None)),
+///             (Outcome::Completed, ValueRef::Bool(on)) => Ok(Some(Some(on))),
+///             _ => Err(NotThisModel::new("switch", operation, "press returns a bool")),
+///         }
+///     }
+///
+///     fn step(&self, on: &bool, told: &Option<bool>) -> Option<bool> {
+///         told.is_none_or(|told| told != *on).then_some(!on)
+///     }
+/// }
+///
+/// # fn press(builder: &mut HistoryBuilder, process: u32, phase: Phase, told: Option<bool>) {
+/// #     let value = told.map_or(ValueId::NIL, |on| builder.values().intern_ref(ValueRef::Bool(on)));
+/// #     let function = builder.functions().intern("press");
+/// #     let actor = Actor::Client(ProcessId(process));
+/// #     let (key, node, error) = (ValueId::ABSENT, Symbol::NONE, Symbol::NONE);
+/// #     let time = Nanos::UNKNOWN;
+/// #     builder.push(&Event { time, actor, phase, function, key, value, node, error, place: Place::default() }).unwrap();
+/// # }
+/// # fn read_history() -> History {
+/// #     let mut builder = HistoryBuilder::new(Header::default(), Ties::FileOrder);
+/// #     press(&mut builder, 1, Phase::Invoke, None);
+/// #     press(&mut builder, 1, Phase::Ok, Some(true));
+/// #     press(&mut builder, 2, Phase::Invoke, None);
+/// #     press(&mut builder, 2, Phase::Ok, Some(true));
+/// #     builder.finish()
+/// # }
+/// // Two presses one after the other, and both returned "on".
+/// let history: History = read_history();
+/// let problem = Problem::compile(Switch, &history, history.operations().map(|operation| operation.id()))?;
+/// let answer = decide_with_search(&problem, Wish::default(), &Budget::unlimited());
+/// assert!(matches!(answer.decision, Decision::Violated(_)));
+/// # Ok::<(), NotThisModel>(())
+/// ```
+#[must_use]
+pub fn decide_with_search<M: Model>(problem: &Problem<M>, wish: Wish, budget: &Budget) -> Answer {
+    let search = search();
+    Answer { decision: (search.decide)(problem, wish, budget), by: search.name }
+}
 
 impl Ladder for KvAppend {}
 impl Ladder for MultiRegister {}
-impl Ladder for Counter {}
-impl Ladder for FifoQueue {}
-impl Ladder for Mutex {}
-impl Ladder for OwnedMutex {}
-impl Ladder for Semaphore {}
-impl Ladder for Set {}
-impl Ladder for Stack {}
-impl Ladder for UnorderedQueue {}
-impl Ladder for VersionedRegister {}
+
+impl Ladder for Counter {
+    fn ladder() -> Vec<Decider<Self>> {
+        vec![
+            Decider { name: "counting", decide: counting::decide },
+            Decider { name: "sums", decide: sums::decide },
+            search(),
+        ]
+    }
+}
+
+impl Ladder for FifoQueue {
+    fn ladder() -> Vec<Decider<Self>> {
+        vec![Decider { name: "fifo-order", decide: fifo::decide }, search()]
+    }
+}
+
+impl Ladder for Stack {
+    fn ladder() -> Vec<Decider<Self>> {
+        vec![Decider { name: "stack-nesting", decide: lifo::decide }, search()]
+    }
+}
+
+impl Ladder for UnorderedQueue {
+    fn ladder() -> Vec<Decider<Self>> {
+        vec![Decider { name: "multiset", decide: multiset::decide }, search()]
+    }
+}
+
+impl Ladder for Set {
+    fn ladder() -> Vec<Decider<Self>> {
+        vec![
+            Decider { name: "set-elements", decide: set_elements::decide },
+            Decider { name: "set-snapshots", decide: set_snapshots::decide },
+            search(),
+        ]
+    }
+}
+
+impl Ladder for Mutex {
+    fn ladder() -> Vec<Decider<Self>> {
+        vec![Decider { name: "permits", decide: permits::decide_mutex }, search()]
+    }
+}
+
+impl Ladder for Semaphore {
+    fn ladder() -> Vec<Decider<Self>> {
+        vec![Decider { name: "permits", decide: permits::decide_semaphore }, search()]
+    }
+}
+
+impl Ladder for OwnedMutex {
+    fn ladder() -> Vec<Decider<Self>> {
+        vec![Decider { name: "sessions", decide: sessions::decide }, search()]
+    }
+}
+
+impl Ladder for VersionedRegister {
+    fn ladder() -> Vec<Decider<Self>> {
+        vec![Decider { name: "versions", decide: versions::decide }, search()]
+    }
+}

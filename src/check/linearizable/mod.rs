@@ -5,15 +5,31 @@
 
 pub mod catalogue;
 mod core_closure;
+mod counting;
+mod coverage;
 mod depth_first;
+mod extents;
+mod fifo;
 mod ladders;
 mod layered;
+mod lifo;
+mod multiset;
 mod necessary;
 pub mod objects;
 mod overwriting;
+mod permits;
+mod positions;
 mod register_view;
+mod sessions;
+mod set_elements;
+mod set_snapshots;
+mod sums;
+mod timeline;
 mod unique_register;
+mod versions;
 mod zones;
+
+pub use ladders::decide_with_search;
 
 use super::budget::{Budget, Stop};
 use super::models::{Model, Register};

@@ -65,17 +65,11 @@ pub(super) fn some_order<S: Specification>(spec: &S, ops: &[Op]) -> bool {
     false
 }
 
-/// What was known when the event of that time had happened.
+/// What was known when the event of that time had happened. What returns later need not have happened yet; if it
+/// has, then with the result that it will return.
 pub(super) fn prefix(ops: &[Op], last_event: u32) -> Vec<Op> {
     let known = ops.iter().filter(|op| op.invoked <= last_event).cloned();
-    let unseen = |mut op: Op| {
-        if op.returned > last_event && op.outcome != Outcome::Rejected {
-            op.outcome = Outcome::Indeterminate;
-            op.returned = NEVER;
-        }
-        op
-    };
-    known.map(unseen).collect()
+    known.map(|op| Op { returned: if op.returned > last_event { NEVER } else { op.returned }, ..op }).collect()
 }
 
 /// A history with at most `ops_max` operations, and the order in which it was made.
