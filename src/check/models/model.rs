@@ -66,6 +66,17 @@ pub trait Model: Clone + Send + Sync + 'static {
         None
     }
 
+    /// A state in words, short.
+    fn describe(&self, state: &Self::State) -> String {
+        format!("{state:?}")
+    }
+
+    /// The value that the call found in the object, if it found one.
+    fn observes(&self, call: &Self::Call) -> Option<ValueId> {
+        let _ = call;
+        None
+    }
+
     /// The values that an operation with this call may put into the object for a later one to return.
     fn produces(&self, call: &Self::Call) -> Option<ValueId> {
         let _ = call;
