@@ -6,11 +6,20 @@ use crate::history::{History, Nanos, OpId, Operation, Outcome, Value, ValueId};
 /// So many lost elements are named; more are counted.
 const NAMED_MAX: usize = 8;
 
+/// A core that could not be made smaller is shown from its end, where the contradiction shows.
+const SHOWN_MAX: usize = 24;
+
 /// The counterexample as lines without colour.
 #[must_use]
 pub fn counterexample(history: &History, violation: &Violation) -> Vec<String> {
-    let scene = Scene { history, violation, shown: cast(violation) };
+    let mut shown = cast(violation);
+    let left_out = shown.len().saturating_sub(SHOWN_MAX);
+    shown.drain(..left_out);
+    let scene = Scene { history, violation, shown };
     let mut lines = scene.operations();
+    if left_out > 0 {
+        lines.insert(0, format!("… {left_out} operations before these belong to it"));
+    }
     lines.extend(scene.conclusion());
     lines
 }

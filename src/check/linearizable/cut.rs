@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 /// The most calls open at once, and the most calls of a contradiction.
 const OPEN_MAX: usize = 96;
 /// The most configurations before a return.
-const CONFIGURATIONS_MAX: usize = 4_096;
+const CONFIGURATIONS_MAX: usize = 65_536;
 /// The most configurations that a contradiction may start from.
 const STARTS_MAX: usize = 16;
 /// So many returns before the fatal one may be part of the contradiction.

@@ -133,4 +133,8 @@ impl Model for MultiRegister {
     fn partitions_by_key(&self) -> bool {
         false
     }
+
+    fn describe(&self, state: &MultiRegisterState) -> String {
+        format!("{:?}", state.written)
+    }
 }

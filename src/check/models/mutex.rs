@@ -52,4 +52,8 @@ impl Model for Mutex {
         let acquires = *call == MutexCall::Acquire;
         (*held != acquires).then_some(acquires)
     }
+
+    fn describe(&self, held: &bool) -> String {
+        if *held { "held".to_owned() } else { "free".to_owned() }
+    }
 }

@@ -66,4 +66,8 @@ impl Model for Semaphore {
             MutexCall::Release => taken.checked_sub(call.permits),
         }
     }
+
+    fn describe(&self, taken: &u32) -> String {
+        format!("{taken} of {} permits taken", self.permits)
+    }
 }
