@@ -87,7 +87,7 @@ pub(super) fn rebuild<M: SlotMask>(timeline: &Timeline, mut path: Path<M>) -> Ve
                 front.open.next += 1;
             }
             (happening, _) => {
-                front.advance();
+                let _ = front.pass_all(1);
                 match happening {
                     Happening::Begin { slot, .. } => order.begin(slot as usize, &front.open),
                     Happening::Supply { class } => order.supply(class, &front.open),
