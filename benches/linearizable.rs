@@ -208,7 +208,14 @@ fn cells() -> Vec<(String, Cell)> {
             }
             cells.push(Cell { operations, clients, fault: Fault::Stale, ..plain });
             cells.push(Cell { operations, clients, fault: Fault::Stale, values: 100, ..plain });
-            cells.push(Cell { operations, clients, fault: Fault::Stale, values: 100, indeterminate_percent: 5, ..plain });
+            cells.push(Cell {
+                operations,
+                clients,
+                fault: Fault::Stale,
+                values: 100,
+                indeterminate_percent: 5,
+                ..plain
+            });
             cells.push(Cell { operations, clients, lost_cas: true, indeterminate_percent: 5, ..plain });
             cells.push(Cell { operations, clients, observed: true, ..plain });
             cells.push(Cell { operations, clients, observed: true, fault: Fault::Stale, ..plain });

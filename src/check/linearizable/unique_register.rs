@@ -212,7 +212,11 @@ impl<'v> Provenance<'v> {
     }
 
     fn value_set_by(&self, link: u32) -> u32 {
-        if link == BEGINNING { INITIAL } else { self.view.acts[link as usize].set().expect("links of a chain set values") }
+        if link == BEGINNING {
+            INITIAL
+        } else {
+            self.view.acts[link as usize].set().expect("links of a chain set values")
+        }
     }
 
     /// The call, and if it is indeterminate those that prove that it happened.

@@ -85,7 +85,11 @@ fn agree(kind: Kind, by_default: u64, always_decided_by: &str) {
     for seed in first..first + rounds(by_default) {
         let small = draw(&mut Dice::new(seed), kind);
         let truth = Truth { holds: small.is_linearizable(), first_violation: small.first_violation() };
-        if truth.holds { holding += 1 } else { violated += 1 }
+        if truth.holds {
+            holding += 1
+        } else {
+            violated += 1
+        }
         let problem = compile(&small);
         for wish in [Wish { order: true }, Wish { order: false }] {
             for decider in Register::ladder() {

@@ -17,13 +17,7 @@ fn decider(name: &str) -> Decider<Register> {
 }
 
 fn kind(dice: &mut Dice, processes_max: usize) -> Kind {
-    Kind {
-        operations_max: 600,
-        processes_max,
-        cas: !dice.chance(30),
-        failed_cas: dice.chance(40),
-        unique: false,
-    }
+    Kind { operations_max: 600, processes_max, cas: !dice.chance(30), failed_cas: dice.chance(40), unique: false }
 }
 
 fn each(by_default: u64, processes_max: usize, faults: usize, check: impl Fn(&str, &Small)) {

@@ -1,5 +1,6 @@
 //! One layer of configurations, moved on event by event.
 
+use super::super::register_view::Act;
 use super::antichain::Antichain;
 use super::configuration::{Configuration, DEAD};
 use super::mask::SlotMask;
@@ -7,7 +8,6 @@ use super::moves::Moves;
 use super::open_calls::OpenCalls;
 use super::supply::{Supply, UNUSED};
 use super::timeline::{Happening, Timeline};
-use super::super::register_view::Act;
 
 /// All that is open, and the configurations still possible before the next event.
 #[derive(Debug)]
@@ -33,6 +33,14 @@ enum Ceiling {
     DropAbove(usize),
     /// Leave the rest out: the layer is of no use then.
     StopAbove(usize),
+}
+
+impl Ceiling {
+    /// So many steps are worth looking at.
+    fn patience(self) -> usize {
+        let (Self::DropAbove(most) | Self::StopAbove(most)) = self;
+        most.saturating_mul(32).saturating_add(256)
+    }
 }
 
 /// What became of a layer at an event.
@@ -101,8 +109,9 @@ impl<'t, M: SlotMask> Front<'t, M> {
 
     /// Moves on past the next event with all configurations, unless there would be more than `width` of them.
     pub(super) fn pass_all(&mut self, width: usize) -> Result<(), TooWide> {
+        self.dropped = false;
         self.advance(Ceiling::StopAbove(width));
-        if self.layer.len() > width { Err(TooWide) } else { Ok(()) }
+        if self.layer.len() > width || self.dropped { Err(TooWide) } else { Ok(()) }
     }
 
     fn advance(&mut self, ceiling: Ceiling) -> Passage {
@@ -152,7 +161,7 @@ impl<'t, M: SlotMask> Front<'t, M> {
             return Passage::Same;
         }
         self.next.clear();
-        self.moves.begin_event();
+        self.moves.begin_event(ceiling.patience());
         for (index, at) in (0..).zip(&self.layer) {
             if at.done.has(slot) {
                 let mut after = Configuration { parent: index, ..*at };
@@ -176,6 +185,7 @@ impl<'t, M: SlotMask> Front<'t, M> {
                 Ceiling::StopAbove(_) | Ceiling::DropAbove(_) => {}
             }
         }
+        self.dropped |= self.moves.impatient;
         self.layer.clear();
         self.next.drain_into(&mut self.layer);
         Passage::Renewed

@@ -78,6 +78,10 @@ pub(super) struct Moves<M> {
     forward: Vec<Node<M>>,
     values: Vec<u32>,
     seen: Vec<(u32, Configuration<M>)>,
+    /// So many more steps may be looked at before the next return.
+    patience: usize,
+    /// Whether patience ended, so that configurations may be missing.
+    pub(super) impatient: bool,
 }
 
 /// Before any step.
@@ -95,11 +99,15 @@ impl<M: SlotMask> Moves<M> {
             forward: Vec::new(),
             values: Vec::new(),
             seen: Vec::new(),
+            patience: usize::MAX,
+            impatient: false,
         }
     }
 
-    /// Prepares for the return of another call.
-    pub(super) fn begin_event(&mut self) {
+    /// Prepares for the return of another call, for which at most so many steps are looked at.
+    pub(super) fn begin_event(&mut self, patience: usize) {
+        self.patience = patience;
+        self.impatient = false;
         self.visited.clear();
         self.trail.clear();
         self.out.clear();
@@ -138,14 +146,7 @@ impl<M: SlotMask> Moves<M> {
     }
 
     /// Past a write.
-    fn expand_write(
-        &mut self,
-        node: Node<M>,
-        slot: usize,
-        value: u32,
-        open: &OpenCalls<'_, M>,
-        supply: &mut Supply,
-    ) {
+    fn expand_write(&mut self, node: Node<M>, slot: usize, value: u32, open: &OpenCalls<'_, M>, supply: &mut Supply) {
         let at_no_cost = node.at.pool.or(node.at.free).has(slot);
         if node.at.pool.has(slot) {
             let mut absorbed = node;
@@ -159,6 +160,7 @@ impl<M: SlotMask> Moves<M> {
         let pointless = !open.timeline.negative && open.timeline.is_dead(open.call[slot], value, open.now);
         if !(at_no_cost && pointless) {
             let mut written = std::mem::take(&mut self.forward);
+            written.clear();
             self.write(node, Who::Open(slot), value, open, supply, &mut written);
             for mut after in written.drain(..) {
                 after.at.forget(slot);
@@ -228,11 +230,15 @@ impl<M: SlotMask> Moves<M> {
             return;
         }
         let mut walking = std::mem::take(&mut self.walking);
-        let base = walking.len();
         self.seen.clear();
+        walking.clear();
         walking.push((node, value));
-        while walking.len() > base {
-            let (node, value) = walking.pop().expect("longer than its base");
+        let mut next = 0;
+        while let Some(&(node, value)) = walking.get(next) {
+            next += 1;
+            if !self.has_patience() {
+                break;
+            }
             if self.was_here(&node.at, value, open, supply) {
                 continue;
             }
@@ -304,13 +310,7 @@ impl<M: SlotMask> Moves<M> {
 
     /// Whether a walk has been at this value with all the same and no more indeterminate calls used: circles of
     /// indeterminate compare-and-sets lead nowhere.
-    fn was_here(
-        &mut self,
-        at: &Configuration<M>,
-        value: u32,
-        open: &OpenCalls<'_, M>,
-        supply: &Supply,
-    ) -> bool {
+    fn was_here(&mut self, at: &Configuration<M>, value: u32, open: &OpenCalls<'_, M>, supply: &Supply) -> bool {
         if open.timeline.classes.is_empty() {
             return false;
         }
@@ -331,7 +331,7 @@ impl<M: SlotMask> Moves<M> {
     /// Past an observer or a compare-and-set by bringing the register to the value it needs.
     fn bring_about(&mut self, node: Node<M>, slot: usize, open: &OpenCalls<'_, M>, supply: &mut Supply) {
         let mut pending = std::mem::take(&mut self.forward);
-        let base = pending.len();
+        pending.clear();
         pending.push(node);
         let values = self.helpful_values(&node.at, slot, open.all(), Ground::Present, open, supply);
         for &value in &values {
@@ -340,8 +340,12 @@ impl<M: SlotMask> Moves<M> {
             }
         }
         self.values = values;
-        while pending.len() > base {
-            let node = pending.pop().expect("longer than its base");
+        let mut next = 0;
+        while let Some(&node) = pending.get(next) {
+            next += 1;
+            if !self.has_patience() {
+                break;
+            }
             if node.at.done.has(slot) {
                 let mut past = node;
                 past.at.forget(slot);
@@ -426,7 +430,12 @@ impl<M: SlotMask> Moves<M> {
     fn walk_to(&mut self, begun: Node<M>, value: u32, goal: usize, open: &OpenCalls<'_, M>, supply: &mut Supply) {
         let mut walks = vec![(begun, value)];
         let mut been: Vec<(u32, Configuration<M>)> = Vec::new();
-        while let Some((node, value)) = walks.pop() {
+        let mut next = 0;
+        while let Some(&(node, value)) = walks.get(next) {
+            next += 1;
+            if !self.has_patience() {
+                break;
+            }
             if node.at.done.has(goal) {
                 self.leave_excursion(node, value, goal, open, supply);
                 continue;
@@ -530,6 +539,12 @@ impl<M: SlotMask> Moves<M> {
         values
     }
 
+    fn has_patience(&mut self) -> bool {
+        self.impatient |= self.patience == 0;
+        self.patience = self.patience.saturating_sub(1);
+        !self.impatient
+    }
+
     fn step(&mut self, before: u32, step: Step) -> u32 {
         if !self.tracing {
             return NO_STEP;
@@ -564,23 +579,14 @@ impl Member {
 }
 
 /// An unused indeterminate call of that class, a late one if there is one.
-fn spare<M: SlotMask>(
-    at: Configuration<M>,
-    class: u32,
-    open: &OpenCalls<'_, M>,
-    supply: &Supply,
-) -> Option<Member> {
+fn spare<M: SlotMask>(at: Configuration<M>, class: u32, open: &OpenCalls<'_, M>, supply: &Supply) -> Option<Member> {
     let available = open.available[class as usize];
     if available == 0 || supply.unlimited {
         return (available > 0).then_some(Member::Early);
     }
     let early = open.available_before(class, at.point);
     let (used_early, used_late) = supply.used(at.used, class);
-    if available - early > used_late {
-        Some(Member::Late)
-    } else {
-        (early > used_early).then_some(Member::Early)
-    }
+    if available - early > used_late { Some(Member::Late) } else { (early > used_early).then_some(Member::Early) }
 }
 
 /// The same, but for an excursion only an early one will do.

@@ -106,7 +106,7 @@ fn steps_between<M: SlotMask>(
     slot: usize,
     after: &Configuration<M>,
 ) -> Vec<Step> {
-    front.moves.begin_event();
+    front.moves.begin_event(usize::MAX);
     front.moves.expand(before, slot, &front.open, &mut front.supply);
     let parent = before.parent;
     let same = |at: &Configuration<M>| Configuration { parent, ..*at } == Configuration { parent, ..*after };

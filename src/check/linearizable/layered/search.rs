@@ -8,11 +8,11 @@
 //!
 //! Deterministic: widths and distances depend on the history alone.
 
+use super::super::register_view::INITIAL;
 use super::configuration::Configuration;
 use super::front::{Front, TooWide};
 use super::mask::SlotMask;
 use super::timeline::Timeline;
-use super::super::register_view::INITIAL;
 use crate::check::budget::{Budget, Stop};
 use crate::check::problem::NEVER;
 

@@ -23,8 +23,7 @@ pub(super) const UNUSED: u32 = 0;
 
 impl Supply {
     pub(super) fn new(classes: usize, unlimited: bool) -> Self {
-        let mut supply =
-            Self { classes, rows: Vec::new(), totals: Vec::new(), known: FxHashMap::default(), unlimited };
+        let mut supply = Self { classes, rows: Vec::new(), totals: Vec::new(), known: FxHashMap::default(), unlimited };
         supply.intern(vec![0; 2 * classes].into());
         supply
     }
