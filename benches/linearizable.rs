@@ -29,6 +29,10 @@ struct Cell {
     values: u32,
     cas: bool,
     indeterminate_percent: u64,
+    /// Whether compare-and-sets are indeterminate too, not only writes.
+    lost_cas: bool,
+    /// Whether a failed compare-and-set says that the register held something else.
+    observed: bool,
     fault: Fault,
     order: bool,
 }
@@ -81,7 +85,12 @@ fn draw(cell: &Cell, seed: u64) -> Problem<Register> {
                 open.applied = true;
                 let call = &mut drawn.calls[open.at];
                 let plan = call.expect("it was planned when it was invoked");
-                let lost = matches!(plan, RegisterCall::Write(_)) && dice.below(100) < cell.indeterminate_percent;
+                let can_be_lost = match plan {
+                    RegisterCall::Write(_) => true,
+                    RegisterCall::Cas { .. } => cell.lost_cas,
+                    RegisterCall::Read(_) | RegisterCall::FailedCas(_) => false,
+                };
+                let lost = can_be_lost && dice.below(100) < cell.indeterminate_percent;
                 if !lost || dice.below(2) == 0 {
                     *call = apply(plan, &mut state, &mut dice, cell);
                 }
@@ -134,7 +143,7 @@ fn apply(plan: RegisterCall, state: &mut u32, dice: &mut Dice, cell: &Cell) -> O
             let guess = u32::try_from(dice.below(u64::from(cell.values.max(5)))).expect("a value");
             let from = if dice.below(2) == 0 { *state } else { guess };
             if from != *state {
-                return None;
+                return cell.observed.then_some(RegisterCall::FailedCas(value(from)));
             }
             *state = to.as_small().expect("values are small");
             Some(RegisterCall::Cas { from: value(from), to })
@@ -164,6 +173,9 @@ fn compile(drawn: &Drawn) -> Problem<Register> {
     let mut problem = Problem::empty(Register::starting_at(value(INITIAL)));
     for (at, call) in drawn.calls.iter().enumerate() {
         if let Some(call) = *call {
+            if drawn.returned[at] == NEVER && matches!(call, RegisterCall::FailedCas(_)) {
+                continue;
+            }
             let id = OpId(u32::try_from(at).expect("ids are 32 bits"));
             problem.push(call, Rank(drawn.invoked[at]), Rank(drawn.returned[at]), id);
         }
@@ -178,6 +190,8 @@ fn cells() -> Vec<(String, Cell)> {
         values: 5,
         cas: true,
         indeterminate_percent: 0,
+        lost_cas: false,
+        observed: false,
         fault: Fault::None,
         order: false,
     };
@@ -192,6 +206,19 @@ fn cells() -> Vec<(String, Cell)> {
             for fault in [Fault::None, Fault::Stale, Fault::Garbage] {
                 cells.push(Cell { operations, clients, indeterminate_percent: 5, fault, ..plain });
             }
+            cells.push(Cell { operations, clients, fault: Fault::Stale, ..plain });
+            cells.push(Cell { operations, clients, fault: Fault::Stale, values: 100, ..plain });
+            cells.push(Cell {
+                operations,
+                clients,
+                fault: Fault::Stale,
+                values: 100,
+                indeterminate_percent: 5,
+                ..plain
+            });
+            cells.push(Cell { operations, clients, lost_cas: true, indeterminate_percent: 5, ..plain });
+            cells.push(Cell { operations, clients, observed: true, ..plain });
+            cells.push(Cell { operations, clients, observed: true, fault: Fault::Stale, ..plain });
         }
     }
     for fault in [Fault::None, Fault::Stale] {
@@ -205,7 +232,9 @@ fn cells() -> Vec<(String, Cell)> {
 
 fn name(cell: &Cell) -> String {
     format!(
-        "{} values={} n={} clients={} lost={}% {:?}{}",
+        "{}{}{} values={} n={} clients={} lost={}% {:?}{}",
+        if cell.observed { "observing-" } else { "" },
+        if cell.lost_cas { "losing-" } else { "" },
         if cell.cas { "cas-register" } else { "register" },
         if cell.values == 0 { "unique".to_owned() } else { cell.values.to_string() },
         cell.operations,
@@ -216,6 +245,15 @@ fn name(cell: &Cell) -> String {
     )
 }
 
+/// The kernel accounts for running threads this often.
+const TICK: Duration = Duration::from_millis(4);
+
+/// The time that this thread has run, where the system tells: other load does not count.
+fn on_cpu() -> Option<Duration> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    told.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+}
+
 fn measure(name: &str, cell: &Cell, seeds: u64, limit: Duration) {
     let mut times = Vec::new();
     let (mut holds, mut violated, mut bytes) = (0, 0, 0);
@@ -223,9 +261,11 @@ fn measure(name: &str, cell: &Cell, seeds: u64, limit: Duration) {
     for seed in 1..=seeds {
         let problem = draw(cell, seed);
         let begin = Instant::now();
+        let cpu = on_cpu();
         let budget = Budget::new(Some(begin + limit), 4 << 30);
         let answer = decide(&problem, Wish { order: cell.order }, &budget);
-        let took = begin.elapsed();
+        let wall = begin.elapsed();
+        let took = on_cpu().zip(cpu).map_or(wall, |(now, then)| wall.min(now - then + TICK));
         match answer.decision {
             Decision::Holds(_) => holds += 1,
             Decision::Violated(_) => violated += 1,

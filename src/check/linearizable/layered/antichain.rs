@@ -34,9 +34,9 @@ impl<M: SlotMask> Antichain<M> {
         }
     }
 
-    /// How many members there may be, dropped ones included.
+    /// How many members there are.
     pub(super) fn len(&self) -> usize {
-        self.members.len()
+        self.members.len() - self.dropped.len()
     }
 
     /// Adds a configuration unless a member dominates it; members that it dominates go. Whether it was added.

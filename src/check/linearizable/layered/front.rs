@@ -18,6 +18,29 @@ pub(super) struct Front<'t, M> {
     next: Antichain<M>,
     pub(super) moves: Moves<M>,
     ranking: Vec<(u32, u32)>,
+    /// Whether configurations were dropped at the last event.
+    dropped: bool,
+}
+
+/// There are more configurations than wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooWide;
+
+/// What to do when a layer under construction gets large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ceiling {
+    /// Keep an eighth of so many.
+    DropAbove(usize),
+    /// Leave the rest out: the layer is of no use then.
+    StopAbove(usize),
+}
+
+impl Ceiling {
+    /// So many steps are worth looking at.
+    fn patience(self) -> usize {
+        let (Self::DropAbove(most) | Self::StopAbove(most)) = self;
+        most.saturating_mul(32).saturating_add(256)
+    }
 }
 
 /// What became of a layer at an event.
@@ -39,6 +62,7 @@ impl<'t, M: SlotMask> Front<'t, M> {
             next: Antichain::new(timeline.values),
             moves: Moves::new(timeline.values, false),
             ranking: Vec::new(),
+            dropped: false,
         }
     }
 
@@ -69,9 +93,10 @@ impl<'t, M: SlotMask> Front<'t, M> {
 
     /// Moves on past the next event and keeps that many configurations; whether any were dropped.
     pub(super) fn pass(&mut self, width: usize) -> (Passage, bool) {
-        let passage = self.advance();
+        self.dropped = false;
+        let passage = self.advance(Ceiling::DropAbove(width.saturating_mul(8)));
         if self.layer.len() <= width {
-            return (passage, false);
+            return (passage, self.dropped);
         }
         if passage == Passage::Same {
             for (index, at) in (0..).zip(&mut self.layer) {
@@ -82,8 +107,14 @@ impl<'t, M: SlotMask> Front<'t, M> {
         (Passage::Renewed, true)
     }
 
-    /// Moves on past the next event.
-    pub(super) fn advance(&mut self) -> Passage {
+    /// Moves on past the next event with all configurations, unless there would be more than `width` of them.
+    pub(super) fn pass_all(&mut self, width: usize) -> Result<(), TooWide> {
+        self.dropped = false;
+        self.advance(Ceiling::StopAbove(width));
+        if self.layer.len() > width || self.dropped { Err(TooWide) } else { Ok(()) }
+    }
+
+    fn advance(&mut self, ceiling: Ceiling) -> Passage {
         let event = self.open.timeline.events[self.open.next];
         self.open.now = event.rank;
         let passage = match event.happening {
@@ -97,7 +128,7 @@ impl<'t, M: SlotMask> Front<'t, M> {
                 Passage::Same
             }
             Happening::End { slot, .. } => {
-                let passage = self.end(slot as usize);
+                let passage = self.end(slot as usize, ceiling);
                 self.open.end(slot);
                 passage
             }
@@ -122,7 +153,7 @@ impl<'t, M: SlotMask> Front<'t, M> {
         }
     }
 
-    fn end(&mut self, slot: usize) -> Passage {
+    fn end(&mut self, slot: usize, ceiling: Ceiling) -> Passage {
         if self.layer.iter().all(|at| at.done.has(slot)) {
             for at in &mut self.layer {
                 at.forget(slot);
@@ -130,7 +161,7 @@ impl<'t, M: SlotMask> Front<'t, M> {
             return Passage::Same;
         }
         self.next.clear();
-        self.moves.begin_event();
+        self.moves.begin_event(ceiling.patience());
         for (index, at) in (0..).zip(&self.layer) {
             if at.done.has(slot) {
                 let mut after = Configuration { parent: index, ..*at };
@@ -138,22 +169,45 @@ impl<'t, M: SlotMask> Front<'t, M> {
                 self.next.insert(after, &self.open, &self.supply);
             }
         }
-        for (index, at) in (0..).zip(&self.layer) {
-            if !at.done.has(slot) {
-                let from = Configuration { parent: index, ..*at };
-                self.moves.expand(&from, slot, &self.open, &mut self.supply);
-                for node in self.moves.out.drain(..) {
-                    self.next.insert(node.at, &self.open, &self.supply);
-                }
+        for index in 0..self.layer.len() {
+            let at = self.layer[index];
+            if at.done.has(slot) {
+                continue;
+            }
+            let from = Configuration { parent: u32::try_from(index).expect("a layer is 32 bits"), ..at };
+            self.moves.expand(&from, slot, &self.open, &mut self.supply);
+            for node in self.moves.out.drain(..) {
+                self.next.insert(node.at, &self.open, &self.supply);
+            }
+            match ceiling {
+                Ceiling::StopAbove(most) if self.next.len() > most => break,
+                Ceiling::DropAbove(most) if self.next.len() > most => self.thin_out(most / 8),
+                Ceiling::StopAbove(_) | Ceiling::DropAbove(_) => {}
             }
         }
+        self.dropped |= self.moves.impatient;
         self.layer.clear();
         self.next.drain_into(&mut self.layer);
         Passage::Renewed
     }
 
+    /// Drops all but the most promising configurations of the layer under construction.
+    fn thin_out(&mut self, width: usize) {
+        let expanding = std::mem::take(&mut self.layer);
+        self.next.drain_into(&mut self.layer);
+        self.narrow(width);
+        for at in self.layer.drain(..) {
+            self.next.insert(at, &self.open, &self.supply);
+        }
+        self.layer = expanding;
+        self.dropped = true;
+    }
+
     /// Drops all but the most promising configurations.
     fn narrow(&mut self, width: usize) {
+        if self.layer.len() <= width {
+            return;
+        }
         self.ranking.clear();
         for (index, at) in (0..).zip(&self.layer) {
             self.ranking.push((self.burden(at), index));

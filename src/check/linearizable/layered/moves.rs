@@ -78,6 +78,10 @@ pub(super) struct Moves<M> {
     forward: Vec<Node<M>>,
     values: Vec<u32>,
     seen: Vec<(u32, Configuration<M>)>,
+    /// So many more steps may be looked at before the next return.
+    patience: usize,
+    /// Whether patience ended, so that configurations may be missing.
+    pub(super) impatient: bool,
 }
 
 /// Before any step.
@@ -95,11 +99,15 @@ impl<M: SlotMask> Moves<M> {
             forward: Vec::new(),
             values: Vec::new(),
             seen: Vec::new(),
+            patience: usize::MAX,
+            impatient: false,
         }
     }
 
-    /// Prepares for the return of another call.
-    pub(super) fn begin_event(&mut self) {
+    /// Prepares for the return of another call, for which at most so many steps are looked at.
+    pub(super) fn begin_event(&mut self, patience: usize) {
+        self.patience = patience;
+        self.impatient = false;
         self.visited.clear();
         self.trail.clear();
         self.out.clear();
@@ -152,6 +160,7 @@ impl<M: SlotMask> Moves<M> {
         let pointless = !open.timeline.negative && open.timeline.is_dead(open.call[slot], value, open.now);
         if !(at_no_cost && pointless) {
             let mut written = std::mem::take(&mut self.forward);
+            written.clear();
             self.write(node, Who::Open(slot), value, open, supply, &mut written);
             for mut after in written.drain(..) {
                 after.at.forget(slot);
@@ -221,11 +230,15 @@ impl<M: SlotMask> Moves<M> {
             return;
         }
         let mut walking = std::mem::take(&mut self.walking);
-        let base = walking.len();
         self.seen.clear();
+        walking.clear();
         walking.push((node, value));
-        while walking.len() > base {
-            let (node, value) = walking.pop().expect("longer than its base");
+        let mut next = 0;
+        while let Some(&(node, value)) = walking.get(next) {
+            next += 1;
+            if !self.has_patience() {
+                break;
+            }
             if self.was_here(&node.at, value, open, supply) {
                 continue;
             }
@@ -318,7 +331,7 @@ impl<M: SlotMask> Moves<M> {
     /// Past an observer or a compare-and-set by bringing the register to the value it needs.
     fn bring_about(&mut self, node: Node<M>, slot: usize, open: &OpenCalls<'_, M>, supply: &mut Supply) {
         let mut pending = std::mem::take(&mut self.forward);
-        let base = pending.len();
+        pending.clear();
         pending.push(node);
         let values = self.helpful_values(&node.at, slot, open.all(), Ground::Present, open, supply);
         for &value in &values {
@@ -327,8 +340,12 @@ impl<M: SlotMask> Moves<M> {
             }
         }
         self.values = values;
-        while pending.len() > base {
-            let node = pending.pop().expect("longer than its base");
+        let mut next = 0;
+        while let Some(&node) = pending.get(next) {
+            next += 1;
+            if !self.has_patience() {
+                break;
+            }
             if node.at.done.has(slot) {
                 let mut past = node;
                 past.at.forget(slot);
@@ -413,7 +430,12 @@ impl<M: SlotMask> Moves<M> {
     fn walk_to(&mut self, begun: Node<M>, value: u32, goal: usize, open: &OpenCalls<'_, M>, supply: &mut Supply) {
         let mut walks = vec![(begun, value)];
         let mut been: Vec<(u32, Configuration<M>)> = Vec::new();
-        while let Some((node, value)) = walks.pop() {
+        let mut next = 0;
+        while let Some(&(node, value)) = walks.get(next) {
+            next += 1;
+            if !self.has_patience() {
+                break;
+            }
             if node.at.done.has(goal) {
                 self.leave_excursion(node, value, goal, open, supply);
                 continue;
@@ -515,6 +537,12 @@ impl<M: SlotMask> Moves<M> {
         values.sort_unstable();
         values.dedup();
         values
+    }
+
+    fn has_patience(&mut self) -> bool {
+        self.impatient |= self.patience == 0;
+        self.patience = self.patience.saturating_sub(1);
+        !self.impatient
     }
 
     fn step(&mut self, before: u32, step: Step) -> u32 {

@@ -87,7 +87,7 @@ pub(super) fn rebuild<M: SlotMask>(timeline: &Timeline, mut path: Path<M>) -> Ve
                 front.open.next += 1;
             }
             (happening, _) => {
-                front.advance();
+                let _ = front.pass_all(1);
                 match happening {
                     Happening::Begin { slot, .. } => order.begin(slot as usize, &front.open),
                     Happening::Supply { class } => order.supply(class, &front.open),
@@ -106,7 +106,7 @@ fn steps_between<M: SlotMask>(
     slot: usize,
     after: &Configuration<M>,
 ) -> Vec<Step> {
-    front.moves.begin_event();
+    front.moves.begin_event(usize::MAX);
     front.moves.expand(before, slot, &front.open, &mut front.supply);
     let parent = before.parent;
     let same = |at: &Configuration<M>| Configuration { parent, ..*at } == Configuration { parent, ..*after };

@@ -10,7 +10,7 @@
 
 use super::super::register_view::INITIAL;
 use super::configuration::Configuration;
-use super::front::Front;
+use super::front::{Front, TooWide};
 use super::mask::SlotMask;
 use super::timeline::Timeline;
 use crate::check::budget::{Budget, Stop};
@@ -48,7 +48,7 @@ const CALM: usize = 2048;
 /// Unused rows of supply are forgotten when they take so many bytes.
 const SUPPLY_BYTES_AT_FIRST: u64 = 8 << 20;
 /// So many configurations the prover keeps before it gives up for now.
-const PROOF_WIDTH_AT_FIRST: usize = 2048;
+const PROOF_WIDTH_AT_FIRST: usize = 64;
 /// So far before the finder's end the prover starts.
 const PROOF_REACH_AT_FIRST: usize = 128;
 
@@ -195,12 +195,11 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
         let mut prover: Front<'_, M> = Front::new(self.timeline, true);
         prover.assume_anything(begin);
         while prover.open.next < end {
-            prover.advance();
+            if prover.pass_all(width) == Err(TooWide) {
+                return Ok(None);
+            }
             if prover.layer.is_empty() {
                 return Ok(Some(prover.open.next - 1));
-            }
-            if prover.layer.len() > width {
-                return Ok(None);
             }
             if prover.open.next.is_multiple_of(8) {
                 if let Some(stop) = self.budget.exceeded() {
