@@ -1,27 +1,146 @@
-//! To be written.
+//! Redis: one server, a primary with replicas and sentinels, or Redis Cluster.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `catalogue` | topologies, options, promises |
+//! | `settings` | the parsed options |
+//! | `standalone`, `sentinel`, `cluster` | how each topology is started, and when it is healthy |
+//! | `local`, `existing` | server processes; a cluster that was there before |
+//! | `directory`, `placement` | who the primary is; which server holds a key |
+//! | `link`, `client` | one connection; one logical process |
+//! | `failure` | which errors prove that nothing happened |
+//! | `running` | the whole, as the recorder sees it |
+//!
+//! It does not follow redirections, retry, or pool connections: each of these would hide what the recorder
+//! is there to see.
 
-use crate::record::system::{Adapter, AdapterInfo, Backend, Cluster, SystemError};
+use crate::record::cluster::address::free_addresses;
+use crate::record::system::{Adapter, AdapterInfo, Backend, Cluster, NodeId, ReadFrom, SystemError};
+use client::Manner;
+use directory::{Directory, Sentinels, Site};
 use futures_util::future::BoxFuture;
+use health::LOOK;
+use link::Access;
+use local::Servers;
+use placement::Placement;
+use running::Running;
+use settings::{Settings, Topology};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
-/// To be written.
-pub struct Redis;
+mod catalogue;
+mod client;
+mod cluster;
+mod directory;
+mod existing;
+mod failure;
+mod health;
+mod link;
+mod local;
+mod placement;
+mod running;
+mod sentinel;
+mod settings;
+mod standalone;
+
+/// The adapter.
+pub(super) struct Redis;
 
 impl Adapter for Redis {
     fn info(&self) -> &'static AdapterInfo {
-        &AdapterInfo {
-            name: "redis",
-            about: "",
-            topologies: &[],
-            functions: &[],
-            options: &[],
-            promises: &[],
-            definite_failures: &[],
-            programs: &[],
-        }
+        &catalogue::INFO
     }
 
-    fn start<'a>(&'a self, _: &'a Backend, _: Instant) -> BoxFuture<'a, Result<Box<dyn Cluster>, SystemError>> {
-        Box::pin(async { Err(SystemError::Other("not written".into())) })
+    fn start<'a>(
+        &'a self,
+        backend: &'a Backend,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Box<dyn Cluster>, SystemError>> {
+        Box::pin(async move {
+            // Each wait below has its own bound and says what it waited for; this one catches a server that
+            // falls silent in the middle of an exchange.
+            let bound = deadline.saturating_duration_since(Instant::now()) + LOOK * 2;
+            let late = |_| SystemError::Other(format!("{} did not answer in time", backend.name()));
+            let running = tokio::time::timeout(bound, run(backend, deadline)).await.map_err(late)??;
+            Ok(Box::new(running) as Box<dyn Cluster>)
+        })
     }
+}
+
+async fn run(backend: &Backend, deadline: Instant) -> Result<Running, SystemError> {
+    let settings = Settings::parse(backend)?;
+    let (site, servers) = if backend.nodes.is_empty() {
+        let (site, servers) = start_local(backend, &settings, deadline).await?;
+        (site, Some(servers))
+    } else {
+        (existing::discover(backend, &settings).await?, None)
+    };
+    check_read_from(backend, &site)?;
+    let manner = Manner {
+        read_from: backend.read_from,
+        wait: settings.wait,
+        prefix: backend.prefix.clone(),
+        timeout: backend.timeout,
+    };
+    let mut running = Running {
+        site: Arc::new(site),
+        settings,
+        servers,
+        nodes: Vec::new(),
+        manner: Arc::new(manner),
+        folder: backend.folder.clone(),
+        versions: Vec::new(),
+        config: Vec::new(),
+    };
+    running.until_healthy(deadline).await?;
+    running.introduce().await?;
+    Ok(running)
+}
+
+async fn start_local(
+    backend: &Backend,
+    settings: &Settings,
+    deadline: Instant,
+) -> Result<(Site, Servers), SystemError> {
+    let site = |directory, data: &[SocketAddr]| Site {
+        access: Access::default(),
+        directory,
+        nodes: data.iter().map(|address| address.to_string().into()).collect(),
+    };
+    match settings.topology {
+        Topology::Standalone => {
+            let data = free_addresses(1)?;
+            let whole = Placement::whole(data[0].to_string().into(), Vec::new());
+            Ok((site(Directory::Fixed(whole), &data), standalone::start(backend, settings, data[0])?))
+        }
+        Topology::Sentinel => {
+            let addresses = free_addresses(6)?;
+            let (data, sentinels) = addresses.split_at(3);
+            let names = sentinels.iter().map(ToString::to_string).collect();
+            let directory = Directory::Sentinels(Sentinels { addresses: names, master: settings.master.clone() });
+            let site = site(directory, data);
+            let servers = sentinel::start(backend, settings, data, sentinels, &site, deadline).await?;
+            Ok((site, servers))
+        }
+        Topology::Cluster => {
+            let addresses = free_addresses(4 * cluster::PRIMARIES)?;
+            let (data, buses) = addresses.split_at(2 * cluster::PRIMARIES);
+            let site = site(Directory::Nodes, data);
+            let servers = cluster::start(backend, settings, data, buses)?;
+            cluster::join(&servers, data, buses, &site, deadline).await?;
+            Ok((site, servers))
+        }
+    }
+}
+
+/// Reads from a node that is not there would fail one by one.
+fn check_read_from(backend: &Backend, site: &Site) -> Result<(), SystemError> {
+    let nodes = site.nodes.len();
+    let expected = match backend.read_from {
+        ReadFrom::Node(NodeId(number)) if usize::from(number) >= nodes => format!("there are {nodes} nodes"),
+        ReadFrom::Replica if nodes < 2 => "there is no replica".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(SystemError::BadOption { option: "read-from".into(), value: format!("{:?}", backend.read_from), expected })
 }

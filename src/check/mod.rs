@@ -4,8 +4,12 @@
 //! each other: they share models, budgets and the verifier of [`witness`].
 
 pub mod budget;
+pub mod guarantee;
+pub mod invariants;
+pub mod judge;
 pub mod linearizable;
 pub mod models;
+pub mod partition;
 pub mod persistent;
 pub mod problem;
 pub mod shrink;

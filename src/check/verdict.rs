@@ -4,8 +4,28 @@
 //! outweighs Undecided, which outweighs Holds.
 
 use super::budget::Stop;
+use super::guarantee::Claim;
 use crate::history::{OpId, ValueId};
 use std::fmt;
+
+/// The verdict on one claim.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The claim.
+    pub claim: Claim,
+    /// The model that the objects were held against, if any.
+    pub model: Option<&'static str>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Which deciders decided how many objects.
+    pub decided_by: Vec<(&'static str, usize)>,
+    /// How many operations were judged.
+    pub operations: usize,
+    /// How many objects there are.
+    pub objects: usize,
+    /// What was assumed without being told, in words, such as an inferred model.
+    pub assumptions: Vec<String>,
+}
 
 /// The answer on one claim about a whole history.
 #[derive(Clone, Debug)]
@@ -40,6 +60,23 @@ pub struct Violation {
     pub keys: Vec<ValueId>,
     /// For a search: how far the history can be explained.
     pub stuck: Option<Stuck>,
+    /// What one observer of the core had to return, given the others: nothing that it did return.
+    pub could_return: Option<CouldReturn>,
+    /// Operations that explain the core without being part of the contradiction, such as a failed write of the value
+    /// that was read.
+    pub context: Vec<OpId>,
+    /// Whether the independent verifier tried every order of the core and found none. It only ever declines, for a
+    /// core too large to try every order; where it finds one, there is no verdict at all.
+    pub verified: bool,
+}
+
+/// What an observer could have returned without contradiction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CouldReturn {
+    /// The observer.
+    pub op: OpId,
+    /// The values, in the order in which their writers were called; empty if no value would do.
+    pub values: Vec<ValueId>,
 }
 
 /// How far a history can be explained.

@@ -4,7 +4,7 @@
 //! time that goes backwards, a process that goes on after an indeterminate operation. Complexity O(1) an
 //! event. What it does not check: whether functions and values mean anything to a model.
 
-use super::columns::{Columns, FaultNote, History, Nanos, OpId, Outcome, ProcessId, Rank};
+use super::columns::{FaultNote, History, Nanos, OpId, Outcome, ProcessId, Rank};
 use super::header::Header;
 use super::symbols::{Symbol, Symbols};
 use super::value::{ValueId, Values};
@@ -57,7 +57,7 @@ pub struct Event {
     pub actor: Actor,
     /// Which kind.
     pub phase: Phase,
-    /// What is called.
+    /// What is called; a completion may leave it empty and means what its invocation named.
     pub function: Symbol,
     /// On which object; [`ValueId::ABSENT`] if there is only one.
     pub key: ValueId,
@@ -165,7 +165,7 @@ pub enum DefectKind {
 #[derive(Debug)]
 pub struct HistoryBuilder {
     history: History,
-    open: FxHashMap<u32, Slot>,
+    open: OpenTable,
     next_rank: u32,
     last: (Nanos, u32),
     /// Returns at the current timestamp, which rank after every call at the same timestamp.
@@ -189,12 +189,48 @@ enum Slot {
     Retired(OpId),
 }
 
+/// What each process has open. Process ids are small and dense in every history but hand-made ones, so
+/// most live in a plain table.
+#[derive(Debug, Default)]
+struct OpenTable {
+    small: Vec<Option<Slot>>,
+    large: FxHashMap<u32, Slot>,
+}
+
+impl OpenTable {
+    /// Ids below this are looked up by index.
+    const SMALL: u32 = 1 << 16;
+
+    #[inline]
+    fn get(&self, process: ProcessId) -> Option<Slot> {
+        match self.small.get(process.0 as usize) {
+            Some(slot) => *slot,
+            None => self.large.get(&process.0).copied(),
+        }
+    }
+
+    #[inline]
+    fn set(&mut self, process: ProcessId, slot: Option<Slot>) {
+        let at = process.0 as usize;
+        if process.0 < Self::SMALL {
+            if at >= self.small.len() {
+                self.small.resize(at + 1, None);
+            }
+            self.small[at] = slot;
+        } else if let Some(slot) = slot {
+            self.large.insert(process.0, slot);
+        } else {
+            self.large.remove(&process.0);
+        }
+    }
+}
+
 impl HistoryBuilder {
     /// An empty history.
     #[must_use]
     pub fn new(header: Header, ties: Ties) -> Self {
         let history = History { header, ..History::default() };
-        Self { history, open: FxHashMap::default(), next_rank: 0, last: (Nanos(0), 0), tied: Vec::new(), ties }
+        Self { history, open: OpenTable::default(), next_rank: 0, last: (Nanos(0), 0), tied: Vec::new(), ties }
     }
 
     /// The table in which events' values must be interned.
@@ -302,21 +338,12 @@ impl HistoryBuilder {
     }
 
     fn invoke(&mut self, process: ProcessId, event: &Event) -> Result<(), Defect> {
-        let called = self.rank();
-        let Columns { line, .. } = &self.history.columns;
-        let id = OpId(u32::try_from(line.len()).expect("bounded by the rank"));
-        if let Some(slot) = self.open.insert(process.0, Slot::Open(id)) {
-            let function = self.history.functions.get(event.function).to_owned();
-            let kind = match slot {
-                Slot::Open(open) => {
-                    DefectKind::DoubleInvoke { process: process.0, function, open_line: line[open.index()] }
-                }
-                Slot::Retired(open) => {
-                    DefectKind::RetiredProcess { process: process.0, function, open_line: line[open.index()] }
-                }
-            };
-            return Err(Defect { place: event.place, kind });
+        if let Some(slot) = self.open.get(process) {
+            return Err(self.not_free(process, slot, event));
         }
+        let called = self.rank();
+        let id = OpId(u32::try_from(self.len()).expect("bounded by the rank"));
+        self.open.set(process, Some(Slot::Open(id)));
         let columns = &mut self.history.columns;
         columns.process.push(process);
         columns.function.push(event.function);
@@ -334,8 +361,18 @@ impl HistoryBuilder {
         Ok(())
     }
 
+    fn not_free(&self, process: ProcessId, slot: Slot, event: &Event) -> Defect {
+        let function = self.history.functions.get(event.function).to_owned();
+        let line = |open: OpId| self.history.columns.line[open.index()];
+        let kind = match slot {
+            Slot::Open(open) => DefectKind::DoubleInvoke { process: process.0, function, open_line: line(open) },
+            Slot::Retired(open) => DefectKind::RetiredProcess { process: process.0, function, open_line: line(open) },
+        };
+        Defect { place: event.place, kind }
+    }
+
     fn complete(&mut self, process: ProcessId, phase: Phase, event: &Event) -> Result<(), Defect> {
-        let Some(&Slot::Open(id)) = self.open.get(&process.0) else {
+        let Some(Slot::Open(id)) = self.open.get(process) else {
             let function = self.history.functions.get(event.function).to_owned();
             let kind = DefectKind::UnmatchedReturn { process: process.0, function };
             return Err(Defect { place: event.place, kind });
@@ -349,10 +386,10 @@ impl HistoryBuilder {
         }
         columns.error[at] = event.error;
         if phase == Phase::Info {
-            self.open.insert(process.0, Slot::Retired(id));
+            self.open.set(process, Some(Slot::Retired(id)));
             return Ok(());
         }
-        self.open.remove(&process.0);
+        self.open.set(process, None);
         columns.result[at] = event.value;
         columns.outcome[at] = if phase == Phase::Ok { Outcome::Completed } else { Outcome::Rejected };
         if self.ties == Ties::CallsFirst && event.time != Nanos::UNKNOWN {
@@ -369,7 +406,7 @@ impl HistoryBuilder {
         let at = id.index();
         let name = |symbol| self.history.functions.get(symbol).to_owned();
         let open_line = columns.line[at];
-        let kind = if event.function != columns.function[at] {
+        let kind = if event.function != Symbol::NONE && event.function != columns.function[at] {
             let open_function = name(columns.function[at]);
             DefectKind::OtherFunction { process: process.0, function: name(event.function), open_line, open_function }
         } else if !event.key.is_absent() && event.key != columns.key[at] {

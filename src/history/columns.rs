@@ -165,6 +165,7 @@ impl History {
     }
 
     /// All operations in order of invocation.
+    #[must_use]
     pub fn operations(&self) -> impl ExactSizeIterator<Item = Operation<'_>> + Clone {
         (0..u32::try_from(self.len()).expect("ids are 32 bits")).map(|id| Operation { history: self, id: OpId(id) })
     }

@@ -6,7 +6,7 @@
 
 mod builder;
 mod columns;
-// pub mod formats;
+pub mod formats;
 mod header;
 mod symbols;
 mod value;

@@ -6,6 +6,7 @@
 
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::Hasher;
 
@@ -96,6 +97,12 @@ impl ValueId {
     #[must_use]
     pub fn as_small(self) -> Option<u32> {
         (self.0 < TABLE).then_some(self.0)
+    }
+
+    /// What this id is called in another table, by the names that [`Values::adopt_all`] gave.
+    #[must_use]
+    pub fn renamed(self, names: &[Self]) -> Self {
+        if self.0 < TABLE || self.is_absent() { self } else { names[(self.0 & !TABLE) as usize] }
     }
 
     /// Whether the field was there at all.
@@ -202,10 +209,37 @@ impl Values {
                 self.list(&items)
             }
             Value::Map(pairs) => {
-                let items: Vec<_> =
-                    pairs.iter().flat_map(|(key, value)| [self.intern(key), self.intern(value)]).collect();
-                self.intern_ref(ValueRef::Map(&items))
+                let mut ids: Vec<_> = pairs.iter().map(|(key, value)| (self.intern(key), self.intern(value))).collect();
+                self.map(&mut ids)
             }
+        }
+    }
+
+    /// The id of a map of values already in this table; puts the pairs into key order, since maps that
+    /// differ in the order of writing only are equal.
+    pub fn map(&mut self, pairs: &mut [(ValueId, ValueId)]) -> ValueId {
+        if !pairs.is_sorted_by(|one, two| self.compare(one.0, two.0).is_lt()) {
+            pairs.sort_by(|one, two| self.compare(one.0, two.0));
+        }
+        let items: Vec<_> = pairs.iter().flat_map(|&(key, value)| [key, value]).collect();
+        self.intern_ref(ValueRef::Map(&items))
+    }
+
+    /// The id of a set of values already in this table: a list in the order of values, each once.
+    pub fn set(&mut self, items: &mut Vec<ValueId>) -> ValueId {
+        items.sort_by(|&one, &two| self.compare(one, two));
+        items.dedup();
+        self.list(items)
+    }
+
+    /// The order of two values of this table, the same as that of [`Value`].
+    #[must_use]
+    pub fn compare(&self, one: ValueId, two: ValueId) -> Ordering {
+        match (self.get(one), self.get(two)) {
+            (ValueRef::Int(one), ValueRef::Int(two)) => one.cmp(&two),
+            (ValueRef::Text(one), ValueRef::Text(two)) => one.cmp(two),
+            _ if one == two => Ordering::Equal,
+            _ => self.to_value(one).cmp(&self.to_value(two)),
         }
     }
 
@@ -266,6 +300,24 @@ impl Values {
         }
     }
 
+    /// The id of an owned value, or [`ValueId::ABSENT`] if the table does not have it: then nothing in the history
+    /// carries that value, and an id that nothing carries stands for it.
+    #[must_use]
+    pub fn id_of(&self, value: &Value) -> ValueId {
+        let plain = match value {
+            Value::Nil => ValueRef::Nil,
+            Value::Bool(truth) => ValueRef::Bool(*truth),
+            Value::Int(number) => ValueRef::Int(*number),
+            Value::Text(text) => ValueRef::Text(text),
+            Value::List(_) | Value::Map(_) => {
+                let mut values = self.clone();
+                let id = values.intern(value);
+                return if self.contains(id) { id } else { ValueId::ABSENT };
+            }
+        };
+        self.find(plain).unwrap_or(ValueId::ABSENT)
+    }
+
     /// Whether the id is one of this table (small integers always are).
     #[must_use]
     pub fn contains(&self, id: ValueId) -> bool {
@@ -312,6 +364,28 @@ impl Values {
             }
             plain => self.intern_ref(plain),
         }
+    }
+
+    /// Copies all values of another table into this one; the result says, by table index, what each is
+    /// called here, for [`ValueId::renamed`].
+    pub fn adopt_all(&mut self, other: &Values) -> Vec<ValueId> {
+        let mut names: Vec<ValueId> = Vec::with_capacity(other.entries.len());
+        let mut items = Vec::new();
+        for &entry in &other.entries {
+            // A list is interned after its items, so their new names are known here.
+            let value = resolve(entry, &other.bytes, &other.children);
+            let name = match value {
+                ValueRef::List(children) | ValueRef::Map(children) => {
+                    items.clear();
+                    items.extend(children.iter().map(|child| child.renamed(&names)));
+                    let list = matches!(value, ValueRef::List(_));
+                    self.intern_ref(if list { ValueRef::List(&items) } else { ValueRef::Map(&items) })
+                }
+                plain => self.intern_ref(plain),
+            };
+            names.push(name);
+        }
+        names
     }
 
     fn entry(&self, entry: u32) -> ValueRef<'_> {
@@ -372,6 +446,35 @@ mod tests {
         assert_ne!(first, values.text("r"));
         assert_eq!(values.int(5).as_small(), Some(5));
         assert_eq!(values.get(values.find(ValueRef::Int(-7)).expect("was interned")), ValueRef::Int(-7));
+    }
+
+    #[test]
+    fn a_whole_table_moves_and_every_id_has_a_new_name() {
+        let mut one = Values::new();
+        let mut two = Values::new();
+        two.text("something else first");
+        let owned = [
+            Value::List(Box::new([Value::text("a"), Value::List(Box::new([Value::Int(-1)]))])),
+            Value::Map(Box::new([(Value::text("k"), Value::Bool(false))])),
+            Value::Int(3),
+            Value::Nil,
+        ];
+        let ids = owned.each_ref().map(|value| one.intern(value));
+        let names = two.adopt_all(&one);
+        for (id, value) in ids.iter().zip(&owned) {
+            assert_eq!(two.to_value(id.renamed(&names)), *value);
+        }
+        assert!(ValueId::ABSENT.renamed(&names).is_absent());
+    }
+
+    #[test]
+    fn maps_and_sets_are_equal_in_whatever_order_they_were_written() {
+        let mut values = Values::new();
+        let [a, b] = ["a", "b"].map(|word| values.text(word));
+        let one = values.map(&mut [(b, ValueId::NIL), (a, a)]);
+        assert_eq!(one, values.map(&mut [(a, a), (b, ValueId::NIL)]));
+        let set = values.set(&mut vec![b, a, b]);
+        assert_eq!(values.items(set), Some(&[a, b][..]));
     }
 
     #[test]

@@ -1,4 +1,9 @@
 //! Making a history: start a system, drive a workload, record every operation.
 
+pub mod clock;
 pub mod cluster;
+pub mod recorder;
+pub mod runner;
 pub mod system;
+pub mod work;
+mod worker;

@@ -1,3 +1,28 @@
 //! All integration tests, one binary: a module each.
+//!
+//! - `adapters`: each adapter's operations, topologies and failures against real servers
+//! - `bugs`: the tester tested against stores that are right or have one named bug
+//! - `cli`: exit codes, streams, bad input
+//! - `corpus`: the histories kept here, the folder is the verdict
+//! - `formats`: what each reader accepts, and what it says about what it refuses
+//! - `generate`: made-up histories are what they say, by an independent brute force
+//! - `objects`: the other models and their deciders against brute force
+//! - `oracle`: every decider against brute force on random small histories
+//! - `peers`: other tools' histories against their verdicts, where they are at hand
+//! - `peers_read`: the same histories, read whole
+//! - `systems`: whole runs on real servers; `REQUIRE_SYSTEMS=redis,etcd,zookeeper` makes a missing one a failure
+//! - `tidy`: the house rules that a machine can hold
 
+mod adapters;
+mod bugs;
+mod cli;
+mod command;
+mod corpus;
+mod formats;
+mod generate;
 mod objects;
+mod oracle;
+mod peers;
+mod peers_read;
+mod systems;
+mod tidy;

@@ -13,7 +13,7 @@
 //! What Jepsen's counter checker does (bounds for each read by itself) is necessary, but misses what two reads
 //! contradict.
 
-use super::timeline::{Moment, moments};
+use super::timeline::{Moment, called_before_the_end, moments};
 use super::{Conflict, Decision, Wish};
 use crate::check::budget::Budget;
 use crate::check::models::{Counter, CounterCall};
@@ -44,10 +44,12 @@ pub(super) fn decide(problem: &Problem<Counter>, wish: Wish, _: &Budget) -> Deci
 /// Operations that tell a sum, and that no order of all additions explains.
 pub(super) struct Observers(pub Vec<u32>);
 
-/// The observers and, since sums need them all, every addition.
+/// The observers and, since sums need them all, every addition called before the last of them returned.
 pub(super) fn evidence(problem: &Problem<Counter>, observers: &[u32]) -> Conflict {
+    let known = called_before_the_end(problem, observers);
     let kept = |place: u32, call: &CounterCall| call.delta() != 0 || observers.contains(&place);
-    let places = (0..).zip(&problem.calls).filter(|(place, call)| kept(*place, call)).map(|(place, _)| place).collect();
+    let calls = (0..).zip(&problem.calls[..known]);
+    let places = calls.filter(|(place, call)| kept(*place, call)).map(|(place, _)| place).collect();
     Conflict { places, event: None }
 }
 

@@ -3,22 +3,31 @@
 //! Each decider is given one object's [`Problem`] and answers [`Decision`]. It is asked in order; the first that
 //! decides names itself in the verdict. A decider that does not apply says why, and so does one that gives up.
 
+pub mod catalogue;
+mod core_closure;
 mod counting;
 mod coverage;
 mod depth_first;
 mod extents;
 mod fifo;
 mod ladders;
+mod layered;
 mod lifo;
 mod multiset;
+mod necessary;
+pub mod objects;
+mod overwriting;
 mod permits;
 mod positions;
+mod register_view;
 mod sessions;
 mod set_elements;
 mod set_snapshots;
 mod sums;
 mod timeline;
+mod unique_register;
 mod versions;
+mod zones;
 
 pub use ladders::decide_with_search;
 
@@ -48,8 +57,9 @@ pub enum Decision {
 /// Where a contradiction lies.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Conflict {
-    /// Places in the problem which together already admit no order, ascending; closed under the model's `needs`.
-    /// Empty if the decider cannot tell: then the whole prefix up to `event` is meant.
+    /// Places in the problem which together already admit no order, ascending; closed under the model's `needs`
+    /// in the problem's prefix that ends with the last return which matters. Empty if the decider cannot tell: then
+    /// the whole prefix up to `event` is meant.
     pub places: Vec<u32>,
     /// The rank of the return event at which no order remains, if the decider knows it: the prefix before it is
     /// linearizable, the prefix with it is not.
@@ -74,12 +84,22 @@ pub struct Decider<M: Model> {
 /// Which deciders answer for a model, cheapest first. The last one is a search that always applies.
 pub trait Ladder: Model {
     /// The steps.
+    #[must_use]
     fn ladder() -> Vec<Decider<Self>> {
         vec![Decider { name: "search", decide: depth_first::decide }]
     }
 }
 
-impl Ladder for Register {}
+impl Ladder for Register {
+    fn ladder() -> Vec<Decider<Self>> {
+        vec![
+            Decider { name: "unique writers", decide: unique_register::decide },
+            Decider { name: "necessary conditions", decide: necessary::decide },
+            Decider { name: "layers", decide: layered::decide },
+            Decider { name: "search", decide: depth_first::decide },
+        ]
+    }
+}
 
 /// What a ladder said about one object.
 #[derive(Clone, Debug, PartialEq, Eq)]

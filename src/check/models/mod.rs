@@ -17,7 +17,7 @@ mod stack;
 mod unordered_queue;
 mod versioned_register;
 
-use crate::history::{OpId, Operation};
+use crate::history::{OpId, Operation, ValueId};
 use std::fmt::Debug;
 use std::hash::Hash;
 
@@ -75,6 +75,33 @@ pub trait Model: Clone + Send + Sync + 'static {
     fn needs(&self, kept: &Self::Call, other: &Self::Call) -> bool {
         let _ = (kept, other);
         true
+    }
+
+    /// The call with its observation forgotten, if it then still has an effect: a compare-and-set becomes a write.
+    ///
+    /// Must be weaker: wherever `call` is legal, the result is legal and leads to the same state.
+    fn forget(&self, call: &Self::Call) -> Option<Self::Call> {
+        let _ = call;
+        None
+    }
+
+    /// Whether `needs` only ever asks for operations that come before the kept one in every order. Shrinking may then
+    /// ignore operations that were invoked after the kept one had returned, and those that were certainly overwritten
+    /// (followed, strictly between in real time, by a completed change that the kept one does not need).
+    fn needs_only_the_past(&self) -> bool {
+        false
+    }
+
+    /// The call as if it had returned `value` instead: for saying what it had to return. `None` if it returns nothing.
+    fn returning(&self, call: &Self::Call, value: ValueId) -> Option<Self::Call> {
+        let _ = (call, value);
+        None
+    }
+
+    /// The values that an operation with this call may put into the object for a later one to return.
+    fn produces(&self, call: &Self::Call) -> Option<ValueId> {
+        let _ = call;
+        None
     }
 
     /// Whether each key is an object of its own, so that keys can be judged apart (Herlihy and Wing 1990, §3.3:

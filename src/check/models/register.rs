@@ -1,7 +1,7 @@
 //! A register: read, write, compare-and-set.
 
 use super::{Effect, Model, ModelInfo, NotThisModel};
-use crate::history::{History, Operation, Outcome, Value, ValueId, ValueRef};
+use crate::history::{History, Operation, Outcome, Value, ValueId};
 
 pub(super) const REGISTER: ModelInfo = ModelInfo {
     name: "register",
@@ -67,7 +67,7 @@ impl Register {
     /// A register for the values of `history`.
     #[must_use]
     pub fn new(history: &History, options: &RegisterOptions) -> Self {
-        let initial = options.initial.as_ref().map_or(ValueId::NIL, |value| find(history, value));
+        let initial = options.initial.as_ref().map_or(ValueId::NIL, |value| history.values().id_of(value));
         Self { initial, failed_cas: options.failed_cas, nil_reads_anything: options.nil_reads_anything }
     }
 
@@ -93,23 +93,6 @@ impl Register {
             (Outcome::Rejected, FailedCas::Drop) => None,
         })
     }
-}
-
-/// The id of a value that the history may not mention. If it does not, no operation can observe or write it,
-/// and any id that no operation carries stands for it.
-fn find(history: &History, value: &Value) -> ValueId {
-    let plain = match value {
-        Value::Nil => ValueRef::Nil,
-        Value::Bool(truth) => ValueRef::Bool(*truth),
-        Value::Int(number) => ValueRef::Int(*number),
-        Value::Text(text) => ValueRef::Text(text),
-        Value::List(_) | Value::Map(_) => {
-            let mut values = history.values().clone();
-            let id = values.intern(value);
-            return if history.values().contains(id) { id } else { ValueId::ABSENT };
-        }
-    };
-    history.values().find(plain).unwrap_or(ValueId::ABSENT)
 }
 
 impl Model for Register {
@@ -167,6 +150,32 @@ impl Model for Register {
             RegisterCall::Read(seen) | RegisterCall::Cas { from: seen, .. } => seen == produced,
             RegisterCall::FailedCas(not_seen) => produced != not_seen,
             RegisterCall::Write(_) => false,
+        }
+    }
+
+    fn needs_only_the_past(&self) -> bool {
+        true
+    }
+
+    fn forget(&self, call: &RegisterCall) -> Option<RegisterCall> {
+        match *call {
+            RegisterCall::Cas { to, .. } => Some(RegisterCall::Write(to)),
+            _ => None,
+        }
+    }
+
+    fn returning(&self, call: &RegisterCall, value: ValueId) -> Option<RegisterCall> {
+        match *call {
+            RegisterCall::Read(_) => Some(RegisterCall::Read(value)),
+            RegisterCall::Cas { to, .. } => Some(RegisterCall::Cas { from: value, to }),
+            RegisterCall::Write(_) | RegisterCall::FailedCas(_) => None,
+        }
+    }
+
+    fn produces(&self, call: &RegisterCall) -> Option<ValueId> {
+        match *call {
+            RegisterCall::Write(value) | RegisterCall::Cas { to: value, .. } => Some(value),
+            RegisterCall::Read(_) | RegisterCall::FailedCas(_) => None,
         }
     }
 }

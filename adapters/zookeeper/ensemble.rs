@@ -1,0 +1,243 @@
+//! The servers of a local cluster: their configuration, their processes and their folders.
+//!
+//! Each server runs in a Java virtual machine of its own, set up to start fast and stay small. The class
+//! path is the one of Debian's package `libzookeeper-java`.
+
+use super::settings::Settings;
+use super::status::Role;
+use crate::record::cluster::address::free_addresses;
+use crate::record::cluster::process::{Child, Launch};
+use crate::record::system::{Program, SystemError};
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// The jar with the server.
+const SERVER_JAR: &str = "/usr/share/java/zookeeper.jar";
+const JARS: &str = "/usr/share/java";
+/// What the server loads at run time, next to [`SERVER_JAR`]; the package depends on all of them.
+const LIBRARIES: [&str; 14] = [
+    "zookeeper-jute",
+    "slf4j-api",
+    "slf4j-simple",
+    "metrics-core",
+    "snappy-java",
+    "commons-cli",
+    "netty-buffer",
+    "netty-codec",
+    "netty-common",
+    "netty-handler",
+    "netty-resolver",
+    "netty-transport",
+    "netty-transport-native-epoll",
+    "netty-transport-native-unix-common",
+];
+const INSTALL: &str = "apt-get install default-jre-headless libzookeeper-java";
+/// The largest packet between servers and from clients. The default of one megabyte is enough for every
+/// single operation here; the answer that lists a large set is not bounded by it, nor by the library.
+const PACKET_BYTES_MAX: usize = 16 << 20;
+
+/// What a local cluster needs.
+pub(super) const PROGRAMS: &[Program] = &[
+    Program { name: "java", package: "default-jre-headless" },
+    Program { name: SERVER_JAR, package: "libzookeeper-java" },
+];
+
+/// The three addresses of a server.
+#[derive(Clone, Copy, Debug)]
+struct Addresses {
+    client: SocketAddr,
+    quorum: SocketAddr,
+    election: SocketAddr,
+}
+
+/// A server that this run started.
+#[derive(Debug)]
+pub(super) struct Server {
+    /// `n1`, `n2`, …
+    pub(super) name: String,
+    /// Where clients connect.
+    pub(super) address: String,
+    folder: PathBuf,
+    pub(super) child: Child,
+}
+
+impl Server {
+    /// Its log, which outlives it.
+    pub(super) fn log(&self) -> PathBuf {
+        self.child.launch().log.clone()
+    }
+
+    /// Kills it and removes its data.
+    pub(super) fn remove(mut self) -> Result<(), SystemError> {
+        self.child.kill();
+        std::fs::remove_dir_all(&self.folder).map_err(SystemError::io(format!("removing {}", self.folder.display())))
+    }
+}
+
+/// Starts the servers in `folder`; they are not ready yet.
+///
+/// # Errors
+/// When Java or ZooKeeper is not installed, or the operating system refuses something.
+pub(super) fn launch(settings: &Settings, folder: &Path) -> Result<Vec<Server>, SystemError> {
+    if !Path::new(SERVER_JAR).exists() {
+        return Err(SystemError::NotInstalled { program: SERVER_JAR.into(), install: INSTALL.into() });
+    }
+    // The servers run in folders of their own, so no path may depend on ours.
+    let folder = std::path::absolute(folder).map_err(SystemError::io("finding the current folder"))?;
+    let free = free_addresses(3 * settings.nodes)?;
+    let members: Vec<_> =
+        free.chunks_exact(3).map(|free| Addresses { client: free[0], quorum: free[1], election: free[2] }).collect();
+    (1..).zip(&members).map(|(id, addresses)| start(id, addresses, &members, settings, &folder)).collect()
+}
+
+/// Whether those servers, all of them, form an ensemble that serves clients.
+pub(super) fn is_formed(roles: &[Role]) -> bool {
+    let primaries = roles.iter().filter(|role| role.is_primary()).count();
+    primaries == 1 && roles.iter().all(|role| role.is_primary() || *role == Role::Follower)
+}
+
+fn start(
+    id: usize,
+    addresses: &Addresses,
+    members: &[Addresses],
+    settings: &Settings,
+    runs: &Path,
+) -> Result<Server, SystemError> {
+    let name = format!("n{id}");
+    let folder = runs.join(&name);
+    // A run always begins with empty servers, whatever an earlier one left in this folder.
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(SystemError::io(format!("removing {}", folder.display()))(error));
+        }
+        _ => {}
+    }
+    let data = folder.join("data");
+    std::fs::create_dir_all(&data).map_err(SystemError::io(format!("creating {}", data.display())))?;
+    for (file, text) in [
+        (data.join("myid"), id.to_string()),
+        (folder.join("members.cfg"), member_lines(members)),
+        (folder.join("zoo.cfg"), configuration(settings, &folder)),
+    ] {
+        std::fs::write(&file, text).map_err(SystemError::io(format!("writing {}", file.display())))?;
+    }
+    let launch = Launch {
+        name: name.clone(),
+        program: "java".into(),
+        arguments: arguments(&folder.join("zoo.cfg")),
+        environment: Vec::new(),
+        log: runs.join(format!("{name}.log")),
+        folder: folder.clone(),
+        install: INSTALL.into(),
+    };
+    Ok(Server { name, address: addresses.client.to_string(), folder, child: launch.start()? })
+}
+
+fn arguments(configuration: &Path) -> Vec<String> {
+    let libraries = LIBRARIES.map(|library| format!("{JARS}/{library}.jar")).join(":");
+    let mut arguments: Vec<_> = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
+        .into_iter()
+        // No file in the shared folder for temporary files.
+        .chain(["-XX:-UsePerfData", "-Dorg.slf4j.simpleLogger.showDateTime=true"])
+        .map(str::to_owned)
+        .collect();
+    arguments.push(format!("-Djute.maxbuffer={PACKET_BYTES_MAX}"));
+    arguments.push("-cp".into());
+    arguments.push(format!("{SERVER_JAR}:{libraries}"));
+    arguments.push("org.apache.zookeeper.server.quorum.QuorumPeerMain".into());
+    arguments.push(configuration.display().to_string());
+    arguments
+}
+
+/// The server's own settings. One server is an ensemble of one rather than a standalone server, so that the
+/// same code runs at every size.
+fn configuration(settings: &Settings, folder: &Path) -> String {
+    // The file is read as Java properties, where a backslash escapes.
+    let folder = folder.display().to_string().replace('\\', r"\\");
+    let force_sync = if settings.force_sync { "yes" } else { "no" };
+    format!(
+        "tickTime={tick}\n\
+         initLimit=10\n\
+         syncLimit=5\n\
+         dataDir={folder}/data\n\
+         dynamicConfigFile={folder}/members.cfg\n\
+         forceSync={force_sync}\n\
+         maxClientCnxns=0\n\
+         standaloneEnabled=false\n\
+         reconfigEnabled=true\n\
+         admin.enableServer=false\n\
+         4lw.commands.whitelist=*\n",
+        tick = settings.tick_time_ms,
+    )
+}
+
+fn member_lines(members: &[Addresses]) -> String {
+    let mut lines = String::new();
+    for (id, member) in (1..).zip(members) {
+        let Addresses { client, quorum, election } = member;
+        let _infallible = writeln!(lines, "server.{id}={quorum}:{}:participant;{client}", election.port());
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::system::Backend;
+
+    fn settings(options: &[(&str, &str)]) -> Settings {
+        let options = options.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Settings::of(&Backend { options, ..Backend::default() }).expect("they are valid")
+    }
+
+    #[test]
+    fn the_configuration_holds_the_options_and_the_folders_of_the_node() {
+        let text = configuration(&settings(&[("tick-time", "300"), ("force-sync", "no")]), Path::new("/runs/1/n2"));
+        for line in [
+            "tickTime=300",
+            "forceSync=no",
+            "dataDir=/runs/1/n2/data",
+            "dynamicConfigFile=/runs/1/n2/members.cfg",
+            "admin.enableServer=false",
+            "4lw.commands.whitelist=*",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_backslash_in_a_path_is_escaped() {
+        let text = configuration(&settings(&[]), Path::new(r"/runs/a\b"));
+        assert!(text.contains(r"dataDir=/runs/a\\b/data"), "{text}");
+    }
+
+    #[test]
+    fn every_member_has_its_three_ports_on_one_line() {
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let members: Vec<_> = [100, 200]
+            .map(|base| Addresses { client: address(base), quorum: address(base + 1), election: address(base + 2) })
+            .into();
+        let expected = "server.1=127.0.0.1:101:102:participant;127.0.0.1:100\n\
+                        server.2=127.0.0.1:201:202:participant;127.0.0.1:200\n";
+        assert_eq!(member_lines(&members), expected);
+    }
+
+    #[test]
+    fn the_main_class_follows_the_class_path_and_the_configuration_comes_last() {
+        let arguments = arguments(Path::new("/runs/1/n1/zoo.cfg"));
+        let main = arguments.iter().position(|argument| argument.ends_with("QuorumPeerMain")).expect("it is there");
+        assert!(arguments[main - 1].starts_with(SERVER_JAR));
+        assert_eq!(arguments.last().map(String::as_str), Some("/runs/1/n1/zoo.cfg"));
+    }
+
+    #[test]
+    fn an_ensemble_has_one_leader_and_followers_otherwise() {
+        use Role::{Follower, Leader, Observer, Standalone};
+        assert!(is_formed(&[Follower, Leader, Follower]));
+        assert!(is_formed(&[Leader]) && is_formed(&[Standalone]));
+        assert!(!is_formed(&[Follower, Follower, Follower]));
+        assert!(!is_formed(&[Leader, Leader, Follower]));
+        assert!(!is_formed(&[Leader, Observer]));
+    }
+}

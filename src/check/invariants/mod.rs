@@ -1,0 +1,3 @@
+//! Claims that need no order of operations: what must be true of a history's contents.
+
+pub mod lost_acks;

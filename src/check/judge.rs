@@ -1,0 +1,100 @@
+//! From a history and a question to findings: one verdict a claim.
+
+use super::budget::Budget;
+use super::guarantee::Claim;
+use super::invariants::lost_acks;
+use super::linearizable::catalogue;
+use super::models::{FailedCas, NotThisModel};
+use super::verdict::Finding;
+use crate::history::{History, Value};
+
+/// What is asked of a history.
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// The claims to judge; empty for those of the history's header, or else `linearizable`.
+    pub claims: Vec<Claim>,
+    /// The model of the objects; `None` for that of the header, or else inferred from the functions.
+    pub model: Option<String>,
+    /// The initial state; `None` for that of the header, or else the model's own.
+    pub initial: Option<Value>,
+    /// What a failed compare-and-set says.
+    pub failed_cas: FailedCas,
+    /// Whether a completed read of `nil` may have seen any value.
+    pub nil_reads_anything: bool,
+    /// Whether an order is wanted for what holds.
+    pub witness: bool,
+}
+
+/// Why a question cannot be put to a history.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    /// A model name that is not in the catalogue.
+    #[error("there is no model '{name}'; there are: {known}")]
+    UnknownModel {
+        /// The name.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// No model has the history's functions.
+    #[error("no model has the functions {functions}; say which one with --model ({known})")]
+    NoModel {
+        /// The functions of the history.
+        functions: String,
+        /// The models there are.
+        known: String,
+    },
+    /// An initial value that the model cannot start from.
+    #[error("model '{model}' cannot start from {value}: --init is {expected}")]
+    BadInitial {
+        /// The model.
+        model: &'static str,
+        /// The value.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// An operation that the model does not have.
+    #[error(transparent)]
+    NotThisModel(#[from] NotThisModel),
+    /// The independent verifier contradicts a decider: a defect of this program, never of the history.
+    #[error(
+        "the verifier contradicts the decider '{decider}' on key {key}: {flaw}; this is a defect of consistory, please report it with the history"
+    )]
+    Contradicted {
+        /// Which decider.
+        decider: &'static str,
+        /// The object.
+        key: String,
+        /// What is wrong with the evidence.
+        flaw: String,
+    },
+}
+
+/// Judges every claim of the question.
+///
+/// # Errors
+/// When the question cannot be put, or the verifier contradicts a decider.
+pub fn judge(history: &History, question: &Question, budget: &Budget) -> Result<Vec<Finding>, JudgeError> {
+    claims(history, question).into_iter().map(|claim| judge_claim(claim, history, question, budget)).collect()
+}
+
+fn judge_claim(claim: Claim, history: &History, question: &Question, budget: &Budget) -> Result<Finding, JudgeError> {
+    match claim {
+        Claim::Linearizable => catalogue::judge(history, question, budget),
+        Claim::LostAcks => {
+            let (verdict, objects) = lost_acks::judge(history);
+            let decided_by = vec![("set difference", objects)];
+            let operations = history.len();
+            Ok(Finding { claim, model: None, verdict, decided_by, operations, objects, assumptions: Vec::new() })
+        }
+    }
+}
+
+fn claims(history: &History, question: &Question) -> Vec<Claim> {
+    if !question.claims.is_empty() {
+        return question.claims.clone();
+    }
+    let of_header: Vec<_> = history.header().claims.iter().filter_map(|name| super::guarantee::find(name)).collect();
+    if of_header.is_empty() { vec![Claim::Linearizable] } else { of_header }
+}

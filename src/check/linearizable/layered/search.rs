@@ -1,0 +1,236 @@
+//! Two searches by turns, one that can only find an order and one that can only prove that there is none.
+//!
+//! The finder keeps the most promising configurations of each layer. Whatever it reaches is possible, so it decides
+//! when it gets to the end, and as long as it has dropped none it also decides when it gets stuck. The prover starts
+//! shortly before the place where the finder got stuck from configurations that dominate all possible ones, and
+//! drops none: when it gets stuck too, there is no order, whatever happened before. When neither decides, the prover
+//! starts earlier and the finder goes back and keeps more: in the end both are the exhaustive search.
+//!
+//! Deterministic: widths and distances depend on the history alone.
+
+use super::super::register_view::INITIAL;
+use super::configuration::Configuration;
+use super::front::Front;
+use super::mask::SlotMask;
+use super::timeline::Timeline;
+use crate::check::budget::{Budget, Stop};
+use crate::check::problem::NEVER;
+
+/// What the search says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// There is an order; the finder's checkpoints lead to it.
+    Order,
+    /// There is none; the index of the event at which the last possible configuration goes, where it is known.
+    Stuck(Option<usize>),
+    /// The budget ended when so many events were certainly passed.
+    Stopped(Stop, usize),
+}
+
+/// A layer of the finder before an event.
+#[derive(Clone, Debug)]
+pub(super) struct Checkpoint<M> {
+    pub(super) event: usize,
+    pub(super) layer: Vec<Configuration<M>>,
+    /// So many configurations were kept after it.
+    pub(super) width: usize,
+    /// Whether no configuration had been dropped before it.
+    exact: bool,
+}
+
+/// So many events lie between two checkpoints.
+pub(super) const CHECKPOINT_EVERY: usize = 64;
+/// So many configurations the finder keeps where all goes well.
+const WIDTH_AT_FIRST: usize = 8;
+/// The least and the most that it keeps as a rule, and after how many events without trouble it keeps less.
+const WIDTHS: std::ops::RangeInclusive<usize> = 4..=64;
+const CALM: usize = 2048;
+/// Unused rows of supply are forgotten when they take so many bytes.
+const SUPPLY_BYTES_AT_FIRST: u64 = 8 << 20;
+/// So many configurations the prover keeps before it gives up for now.
+const PROOF_WIDTH_AT_FIRST: usize = 2048;
+/// So far before the finder's end the prover starts.
+const PROOF_REACH_AT_FIRST: usize = 128;
+
+/// See the module.
+pub(super) struct Search<'t, 'b, M> {
+    timeline: &'t Timeline,
+    budget: &'b Budget,
+    pub(super) finder: Front<'t, M>,
+    pub(super) checkpoints: Vec<Checkpoint<M>>,
+    width: usize,
+    /// The width to return to once a difficult place is passed.
+    usual_width: usize,
+    last_stuck: usize,
+    supply_bytes_max: u64,
+    exact: bool,
+    /// The furthest event that the finder got stuck at.
+    deepest: usize,
+    /// The earliest event that the prover got stuck at.
+    refuted: Option<usize>,
+    reserved: u64,
+    checkpointed: u64,
+}
+
+impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
+    pub(super) fn new(timeline: &'t Timeline, budget: &'b Budget) -> Self {
+        let mut finder = Front::new(timeline, false);
+        finder.layer.push(Configuration::initial(INITIAL));
+        Self {
+            timeline,
+            budget,
+            finder,
+            checkpoints: Vec::new(),
+            width: WIDTH_AT_FIRST,
+            usual_width: WIDTH_AT_FIRST,
+            last_stuck: 0,
+            supply_bytes_max: SUPPLY_BYTES_AT_FIRST,
+            exact: true,
+            deepest: 0,
+            refuted: None,
+            reserved: 0,
+            checkpointed: 0,
+        }
+    }
+
+    /// Searches until something is decided or the budget ends.
+    pub(super) fn run(&mut self) -> Finding {
+        let finding = self.alternate().unwrap_or_else(|stop| Finding::Stopped(stop, self.deepest));
+        self.budget.release(self.reserved);
+        self.reserved = 0;
+        finding
+    }
+
+    fn alternate(&mut self) -> Result<Finding, Stop> {
+        let mut rounds = 0u32;
+        loop {
+            let Some(stuck) = self.find()? else { return Ok(Finding::Order) };
+            if self.exact || self.refuted == Some(stuck) {
+                return Ok(Finding::Stuck(Some(stuck)));
+            }
+            if stuck > self.last_stuck && stuck < self.last_stuck + CALM {
+                self.usual_width = (self.usual_width * 2).min(*WIDTHS.end());
+            }
+            self.last_stuck = stuck;
+            rounds = if stuck > self.deepest + 4 * PROOF_REACH_AT_FIRST { 0 } else { rounds + 1 };
+            self.deepest = self.deepest.max(stuck);
+            if self.refuted.is_none() && rounds > 1 {
+                self.refuted = self.prove(stuck, rounds)?;
+                if self.refuted == Some(stuck) {
+                    return Ok(Finding::Stuck(Some(stuck)));
+                }
+            }
+            if self.refuted.is_some() && rounds > 6 {
+                return Ok(Finding::Stuck(None));
+            }
+            self.go_back(stuck, rounds);
+        }
+    }
+
+    /// Moves the finder on to the end, or to the event at which it gets stuck.
+    fn find(&mut self) -> Result<Option<usize>, Stop> {
+        while self.finder.open.next < self.finder.events() {
+            if self.finder.open.next.is_multiple_of(CHECKPOINT_EVERY) {
+                self.checkpoint()?;
+            }
+            let (_, dropped) = self.finder.pass(self.width);
+            if self.finder.layer.is_empty() {
+                return Ok(Some(self.finder.open.next - 1));
+            }
+            self.exact &= !dropped;
+        }
+        Ok(None)
+    }
+
+    fn checkpoint(&mut self) -> Result<(), Stop> {
+        let event = self.finder.open.next;
+        self.adapt_width(event);
+        self.forget_unused_supply();
+        let layer = self.finder.layer.clone();
+        self.checkpointed += (layer.len() * size_of::<Configuration<M>>()) as u64;
+        self.checkpoints.push(Checkpoint { event, layer, width: self.width, exact: self.exact });
+        if let Some(stop) = self.budget.exceeded() {
+            return Err(stop);
+        }
+        self.account(0)
+    }
+
+    /// Keeps less where all has gone well for a while.
+    fn adapt_width(&mut self, event: usize) {
+        if event <= self.deepest + 2 * CHECKPOINT_EVERY {
+            return;
+        }
+        if event.is_multiple_of(CALM) && event > self.last_stuck + CALM {
+            self.usual_width = (self.usual_width / 2).max(*WIDTHS.start());
+        }
+        self.width = self.usual_width;
+    }
+
+    fn forget_unused_supply(&mut self) {
+        if self.finder.supply.bytes() > self.supply_bytes_max {
+            let kept = self.checkpoints.iter_mut().flat_map(|checkpoint| &mut checkpoint.layer);
+            let rows = kept.chain(&mut self.finder.layer).map(|at| &mut at.used);
+            self.finder.supply.keep(rows);
+            self.supply_bytes_max = SUPPLY_BYTES_AT_FIRST.max(2 * self.finder.supply.bytes());
+        }
+    }
+
+    /// Reserves what the search has grown by.
+    fn account(&mut self, elsewhere: u64) -> Result<(), Stop> {
+        let now = self.finder.bytes() + self.checkpointed + elsewhere;
+        if now > self.reserved {
+            self.budget.reserve(now - self.reserved)?;
+            self.reserved = now;
+        }
+        Ok(())
+    }
+
+    /// Looks for a proof that nothing gets past `stuck` and what follows it shortly. The event at which the last
+    /// configuration goes, if there is such a proof.
+    fn prove(&mut self, stuck: usize, rounds: u32) -> Result<Option<usize>, Stop> {
+        let reach = PROOF_REACH_AT_FIRST << rounds.min(20);
+        let width = PROOF_WIDTH_AT_FIRST << (2 * rounds.min(16));
+        let begin = stuck.saturating_sub(reach);
+        let end = (stuck + reach / 2).min(self.timeline.events.len());
+        let mut prover: Front<'_, M> = Front::new(self.timeline, true);
+        prover.assume_anything(begin);
+        while prover.open.next < end {
+            prover.advance();
+            if prover.layer.is_empty() {
+                return Ok(Some(prover.open.next - 1));
+            }
+            if prover.layer.len() > width {
+                return Ok(None);
+            }
+            if prover.open.next.is_multiple_of(8) {
+                if let Some(stop) = self.budget.exceeded() {
+                    return Err(stop);
+                }
+                self.account(prover.bytes())?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Back to a checkpoint before `stuck`, to keep more from there on.
+    fn go_back(&mut self, stuck: usize, rounds: u32) {
+        let distance = CHECKPOINT_EVERY << rounds.min(24);
+        let target = stuck.saturating_sub(distance);
+        while self.checkpoints.len() > 1 && self.checkpoints.last().is_some_and(|last| last.event > target) {
+            let dropped = self.checkpoints.pop().expect("there are two");
+            self.checkpointed -= (dropped.layer.len() * size_of::<Configuration<M>>()) as u64;
+        }
+        let back = self.checkpoints.pop().expect("the first checkpoint is at the first event");
+        self.checkpointed -= (back.layer.len() * size_of::<Configuration<M>>()) as u64;
+        self.width = self.usual_width << (2 * rounds.min(20));
+        self.exact = back.exact;
+        self.finder.layer = back.layer;
+        self.finder.open.seek(back.event);
+    }
+
+    /// How many completed calls return before the event of that index.
+    pub(super) fn returned_before(&self, event: usize) -> usize {
+        let rank = self.timeline.events.get(event).map_or(NEVER, |event| event.rank);
+        self.timeline.returned.iter().filter(|&&returned| returned < rank).count()
+    }
+}

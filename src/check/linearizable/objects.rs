@@ -1,0 +1,248 @@
+//! The linearizability of a whole history: every object apart, in parallel, and the evidence verified.
+
+use super::{Answer, Conflict, Decision, Ladder, Wish, decide};
+use crate::check::budget::{Budget, Stop};
+use crate::check::guarantee::Claim;
+use crate::check::judge::JudgeError;
+use crate::check::models::{Model, NotThisModel};
+use crate::check::partition::{Part, by_key};
+use crate::check::problem::{NEVER, Problem};
+use crate::check::shrink::shrink;
+use crate::check::verdict::{
+    Contradiction, CouldReturn, Finding, OpenObject, Stuck, Undecided, Verdict, Violation, Why, Witness,
+};
+use crate::check::witness::{has_no_order, replay};
+use crate::history::{History, OpId, Outcome, ValueId};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// So many violated objects are shrunk in search of the smallest counterexample.
+const SHRUNK_MAX: usize = 8;
+
+/// Judges a history whose objects follow `model`.
+///
+/// # Errors
+/// An operation that the model does not have, or evidence that the verifier refuses.
+pub fn judge_model<M: Ladder>(
+    history: &History,
+    model: &M,
+    order: bool,
+    budget: &Budget,
+) -> Result<Finding, JudgeError> {
+    let parts = if model.partitions_by_key() { by_key(history) } else { vec![whole(history)] };
+    let judged: Result<Vec<Judged<M>>, NotThisModel> =
+        parts.par_iter().map(|part| judge_part(history, part, model, order, budget)).collect();
+    let judged = judged?;
+    for object in &judged {
+        object.verify(history)?;
+    }
+    let mut decided_by = BTreeMap::new();
+    for object in judged.iter().filter(|object| object.is_decided()) {
+        *decided_by.entry(object.answer.by).or_insert(0) += 1;
+    }
+    Ok(Finding {
+        claim: Claim::Linearizable,
+        model: None,
+        verdict: combine(history, &judged, budget)?,
+        decided_by: decided_by.into_iter().collect(),
+        operations: history.len(),
+        objects: judged.len(),
+        assumptions: Vec::new(),
+    })
+}
+
+fn whole(history: &History) -> Part {
+    let ops = (0..u32::try_from(history.len()).expect("operations are counted in 32 bits")).map(OpId).collect();
+    Part { key: ValueId::ABSENT, ops }
+}
+
+/// One object with its answer. The problem is kept only where it is still needed.
+struct Judged<M: Model> {
+    key: ValueId,
+    problem: Option<Problem<M>>,
+    answer: Answer,
+    order: Vec<OpId>,
+    flaw: Option<String>,
+}
+
+fn judge_part<M: Ladder>(
+    history: &History,
+    part: &Part,
+    model: &M,
+    order: bool,
+    budget: &Budget,
+) -> Result<Judged<M>, NotThisModel> {
+    let problem = Problem::compile(model.clone(), history, part.ops.iter().copied())?;
+    let answer = match budget.exceeded() {
+        Some(stop) => Answer { decision: Decision::GaveUp { stop, explained: 0 }, by: "none" },
+        None => decide(&problem, Wish { order }, budget),
+    };
+    let mut judged = Judged { key: part.key, problem: None, answer, order: Vec::new(), flaw: None };
+    match &mut judged.answer.decision {
+        Decision::Holds(Some(order)) => {
+            judged.flaw = replay(&problem, order).err().map(|flaw| flaw.to_string());
+            judged.order = order.drain(..).map(|at| problem.ops[at as usize]).collect();
+        }
+        Decision::Holds(None) => {}
+        _ => judged.problem = Some(problem),
+    }
+    Ok(judged)
+}
+
+impl<M: Ladder> Judged<M> {
+    fn is_decided(&self) -> bool {
+        matches!(self.answer.decision, Decision::Holds(_) | Decision::Violated(_))
+    }
+
+    fn verify(&self, history: &History) -> Result<(), JudgeError> {
+        self.flaw.as_ref().map_or(Ok(()), |flaw| Err(self.contradicted(history, flaw.clone())))
+    }
+
+    fn contradicted(&self, history: &History, flaw: String) -> JudgeError {
+        let key = if self.key.is_absent() { "-".into() } else { history.values().to_value(self.key).to_string() };
+        JudgeError::Contradicted { decider: self.answer.by, key, flaw }
+    }
+
+    fn conflict(&self) -> Option<(&Conflict, &Problem<M>)> {
+        match (&self.answer.decision, &self.problem) {
+            (Decision::Violated(conflict), Some(problem)) => Some((conflict, problem)),
+            _ => None,
+        }
+    }
+}
+
+/// Violated outweighs Undecided, which outweighs Holds.
+fn combine<M: Ladder>(history: &History, judged: &[Judged<M>], budget: &Budget) -> Result<Verdict, JudgeError> {
+    let mut violated: Vec<&Judged<M>> = judged.iter().filter(|object| object.conflict().is_some()).collect();
+    if !violated.is_empty() {
+        let keys = violated.iter().map(|object| object.key).collect();
+        // Small named conflicts first; among equals the order of the history decides, so that threads don't.
+        violated.sort_by_key(|object| {
+            object.conflict().map_or(usize::MAX, |(conflict, _)| conflict.places.len().wrapping_sub(1))
+        });
+        let mut cores = Vec::new();
+        for object in violated.iter().take(SHRUNK_MAX) {
+            cores.push(violation(history, object, budget)?);
+            if budget.exceeded().is_some() {
+                break;
+            }
+        }
+        let smallest = cores.into_iter().min_by_key(|violation| violation.core.len()).expect("there is a first one");
+        return Ok(Verdict::Violated(Violation { keys, ..smallest }));
+    }
+    let open: Vec<_> = judged.iter().filter_map(open_object).collect();
+    if open.is_empty() {
+        let orders = judged.iter().filter(|object| !object.order.is_empty());
+        let orders = orders.map(|object| (object.key, object.order.clone())).collect();
+        return Ok(Verdict::Holds(Witness { orders }));
+    }
+    let decided = judged.len() - open.len();
+    let stop = judged.iter().find_map(|object| match object.answer.decision {
+        Decision::GaveUp { stop, .. } => Some(Why::Stopped(stop)),
+        Decision::NotApplicable(why) => Some(Why::Unsupported(why.into())),
+        _ => None,
+    });
+    let why = stop.unwrap_or(Why::Stopped(Stop::Cancelled));
+    Ok(Verdict::Undecided(Undecided { why, open, decided }))
+}
+
+fn open_object<M: Ladder>(object: &Judged<M>) -> Option<OpenObject> {
+    let explained = match object.answer.decision {
+        Decision::GaveUp { explained, .. } => explained,
+        Decision::NotApplicable(_) => 0,
+        _ => return None,
+    };
+    let problem = object.problem.as_ref()?;
+    Some(OpenObject {
+        key: object.key,
+        operations: problem.len(),
+        indeterminate: problem.returned.iter().filter(|&&returned| returned == NEVER).count(),
+        explained,
+        overlap: overlap(problem),
+    })
+}
+
+/// The largest number of calls open at once that did return.
+fn overlap<M: Model>(problem: &Problem<M>) -> usize {
+    let mut returns: Vec<u32> = problem.returned.iter().copied().filter(|&returned| returned != NEVER).collect();
+    returns.sort_unstable();
+    let mut called = 0;
+    let mut most = 0;
+    for (at, &invoked) in problem.invoked.iter().enumerate() {
+        if problem.returned[at] == NEVER {
+            continue;
+        }
+        called += 1;
+        most = most.max(called - returns.partition_point(|&returned| returned < invoked));
+    }
+    most
+}
+
+/// The counterexample of one object, shrunk and verified.
+fn violation<M: Ladder>(history: &History, object: &Judged<M>, budget: &Budget) -> Result<Violation, JudgeError> {
+    let (conflict, problem) = object.conflict().expect("only violated objects are asked");
+    let violated = |part: &Problem<M>| matches!(decide(part, Wish::default(), budget).decision, Decision::Violated(_));
+    let core = shrink(problem, conflict, &violated);
+    let no_order = has_no_order(&core);
+    if no_order == Some(false) {
+        return Err(object.contradicted(history, "the smallest contradiction has a legal order".into()));
+    }
+    let stuck = conflict.event.and_then(|event| stuck(problem, event));
+    Ok(Violation {
+        key: object.key,
+        could_return: could_return(&core),
+        context: context(history, problem, &core),
+        core: core.ops,
+        kind: Contradiction::NoOrder,
+        keys: Vec::new(),
+        stuck,
+        verified: no_order == Some(true),
+    })
+}
+
+fn stuck<M: Model>(problem: &Problem<M>, event: u32) -> Option<Stuck> {
+    let at = problem.returned.iter().position(|&returned| returned == event)?;
+    let explained = problem.returned.iter().filter(|&&returned| returned < event).count();
+    Some(Stuck { explained, at: problem.ops[at] })
+}
+
+/// What the last observer of the core could have returned, given the other operations.
+fn could_return<M: Model>(core: &Problem<M>) -> Option<CouldReturn> {
+    let produced = core.calls.iter().filter_map(|call| core.model.produces(call));
+    let candidates: Vec<ValueId> = std::iter::once(ValueId::NIL).chain(produced).collect();
+    (0..core.len()).rev().find_map(|at| {
+        core.model.returning(&core.calls[at], ValueId::NIL)?;
+        let mut values: Vec<ValueId> = Vec::new();
+        for &value in &candidates {
+            let mut changed = core.clone();
+            changed.calls[at] = core.model.returning(&core.calls[at], value)?;
+            if has_no_order(&changed) == Some(false) && !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        (!values.is_empty()).then(|| CouldReturn { op: core.ops[at], values })
+    })
+}
+
+/// Rejected operations that carry a value which the core observed and nothing in the object produced.
+fn context<M: Model>(history: &History, problem: &Problem<M>, core: &Problem<M>) -> Vec<OpId> {
+    let observed = core.ops.iter().map(|&id| history.operation(id).result());
+    let produced = |value| problem.calls.iter().any(|call| problem.model.produces(call) == Some(value));
+    let unexplained: Vec<ValueId> =
+        observed.filter(|&value| !value.is_absent() && value != ValueId::NIL && !produced(value)).collect();
+    if unexplained.is_empty() {
+        return Vec::new();
+    }
+    let key = core.ops.first().map(|&id| history.operation(id).key());
+    let carries = |argument| {
+        unexplained.contains(&argument)
+            || history.values().items(argument).is_some_and(|items| items.iter().any(|item| unexplained.contains(item)))
+    };
+    history
+        .operations()
+        .filter(|operation| {
+            operation.outcome() == Outcome::Rejected && Some(operation.key()) == key && carries(operation.argument())
+        })
+        .map(|operation| operation.id())
+        .collect()
+}

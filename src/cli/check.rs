@@ -1,0 +1,69 @@
+//! `consistory check FILE…`: judges recorded histories.
+
+use super::judging::{JudgingArgs, ObjectArgs, judge_history, read};
+use super::{Exit, Failed, Format};
+use anyhow::Context;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// A history without a single completed operation shows nothing.
+const MIN_OPS: u64 = 1;
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// The histories; - is standard input. Plain, .gz or .zst. A run's folder means its history.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Write for each object that holds a legal order of its operations, as line numbers of the history
+    #[arg(long, value_name = "FILE")]
+    witness: Option<PathBuf>,
+    #[command(flatten)]
+    objects: ObjectArgs,
+    #[command(flatten)]
+    judging: JudgingArgs,
+}
+
+pub(super) fn check(arguments: &CheckArgs, quiet: bool) -> Result<Exit, Failed> {
+    let threads = arguments.judging.thread_count();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|error| Failed::new(Exit::Internal, error))?;
+    let mut exit = Exit::Holds;
+    for file in &arguments.files {
+        match pool.install(|| check_one(arguments, file, threads, quiet)) {
+            Ok(one) => exit = exit.worse(one),
+            Err(failure) if arguments.files.len() > 1 => exit = exit.worse(super::report(&failure)),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(exit)
+}
+
+fn check_one(arguments: &CheckArgs, file: &Path, threads: usize, quiet: bool) -> Result<Exit, Failed> {
+    let path = if file.is_dir() { file.join(super::run::HISTORY_FILE) } else { file.to_owned() };
+    let history = read(&path, &arguments.objects, threads)?;
+    for warning in history.warnings().iter().filter(|_| !quiet) {
+        super::say(&format!("warning: {}: {warning}\n", path.display()));
+    }
+    let name = path.display().to_string();
+    let judged = judge_history(
+        history,
+        name.clone(),
+        &arguments.objects,
+        &arguments.judging,
+        MIN_OPS,
+        arguments.witness.is_some(),
+    )?;
+    if let Some(path) = &arguments.witness {
+        let doing = || format!("cannot write {}", path.display());
+        std::fs::write(path, judged.orders()).with_context(doing).map_err(Failed::environment)?;
+    }
+    match arguments.judging.format {
+        Format::Json => super::print(&judged.json())?,
+        Format::Text if arguments.files.len() > 1 => super::print(&format!("{name}\n{}", judged.text()))?,
+        Format::Text => super::print(&judged.text())?,
+    }
+    if !quiet && arguments.judging.format == Format::Text {
+        super::say(&format!("{}\n", judged.cost()));
+    }
+    Ok(judged.exit)
+}

@@ -1,0 +1,96 @@
+//! `consistory doctor`: what this machine can run, and what to install for the rest.
+
+use super::{Exit, Failed, Format};
+use crate::adapters;
+use crate::record::system::{AdapterInfo, Program};
+use clap::Args;
+use serde_json::json;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// What was found of one adapter's programs.
+struct Checkup {
+    info: &'static AdapterInfo,
+    found: Vec<(Program, Option<PathBuf>)>,
+}
+
+impl Checkup {
+    fn can_run(&self) -> bool {
+        self.found.iter().all(|(_, path)| path.is_some())
+    }
+
+    fn missing_packages(&self) -> Vec<&'static str> {
+        let mut packages: Vec<_> =
+            self.found.iter().filter(|(_, path)| path.is_none()).map(|(program, _)| program.package).collect();
+        packages.dedup();
+        packages
+    }
+}
+
+pub(super) fn doctor(arguments: &DoctorArgs) -> Result<Exit, Failed> {
+    let checkups: Vec<Checkup> = adapters::all().iter().map(|adapter| examine(adapter.info())).collect();
+    let text = match arguments.format {
+        Format::Text => text(&checkups),
+        Format::Json => document(&checkups),
+    };
+    super::print(&text)?;
+    Ok(Exit::Holds)
+}
+
+fn examine(info: &'static AdapterInfo) -> Checkup {
+    Checkup { info, found: info.programs.iter().map(|program| (*program, locate(program.name))).collect() }
+}
+
+/// The program in `PATH`, or the file of that path.
+fn locate(name: &str) -> Option<PathBuf> {
+    if name.starts_with('/') {
+        return Some(PathBuf::from(name)).filter(|path| path.exists());
+    }
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+/// The first line of what a program says about its version.
+fn version(path: &Path) -> Option<String> {
+    let output = Command::new(path).arg("--version").stdin(Stdio::null()).output().ok()?;
+    let said = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+    String::from_utf8_lossy(&said).lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty())
+}
+
+fn text(checkups: &[Checkup]) -> String {
+    let mut out = String::new();
+    for checkup in checkups {
+        let name = checkup.info.name;
+        if checkup.can_run() {
+            let versions: Vec<String> =
+                checkup.found.iter().filter_map(|(_, path)| version(path.as_deref()?)).collect();
+            let versions = if versions.is_empty() { "built in".to_owned() } else { versions.join(" · ") };
+            let _ = writeln!(out, "✓ {name:<10} {versions}");
+        } else {
+            let packages = checkup.missing_packages().join(" ");
+            let _ =
+                writeln!(out, "– {name:<10} not installed: apt-get install {packages} (or give --nodes host:port,…)");
+        }
+    }
+    let budget = super::values::default_bytes() >> 20;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let files = files.map_or("unlimited".to_owned(), |files| files.to_string());
+    let _ = write!(out, "\nlimits       {cores} cores · {files} open files · default budget 60 s, {budget} MiB\n");
+    out
+}
+
+fn document(checkups: &[Checkup]) -> String {
+    let rows: Vec<_> = checkups
+        .iter()
+        .map(|checkup| json!({"adapter": checkup.info.name, "can_run": checkup.can_run(), "missing": checkup.missing_packages()}))
+        .collect();
+    format!("{:#}\n", json!({"adapters": rows}))
+}

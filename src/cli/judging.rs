@@ -1,0 +1,232 @@
+//! What `check` and `run` share: reading a history, judging it under a budget, telling the verdict.
+
+use super::exit_code::Exit;
+use super::values::{self, BudgetArg};
+use super::watchdog::{self, Watchdog};
+use super::{Failed, Format};
+use crate::check::guarantee::{self, Claim};
+use crate::check::judge::{JudgeError, Question, judge};
+use crate::check::models::FailedCas;
+use crate::check::verdict::{Finding, Verdict};
+use crate::history::formats::{self, ReadOptions};
+use crate::history::{History, Outcome, Value};
+use crate::report::{json, terminal};
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use std::fmt::Write;
+use std::fs::File;
+use std::io::stdin;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Options of a judgement.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Judging")]
+pub(super) struct JudgingArgs {
+    /// What to judge, such as linearizable or lost-acks (default: what the history was recorded for)
+    #[arg(long, value_delimiter = ',', value_parser = claim, value_name = "CLAIM,…")]
+    pub(super) claim: Vec<Claim>,
+    /// How much time and memory the judgement may take, such as 60s,4GiB
+    #[arg(long, value_parser = values::budget, value_name = "TIME,MEMORY")]
+    pub(super) budget: Option<BudgetArg>,
+    /// How many threads judge (default: all cores)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
+    /// Fewer completed operations than this make the verdict vacuous
+    #[arg(long, value_name = "N")]
+    pub(super) min_ops: Option<u64>,
+    /// How to print the verdict
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+/// Options about what a history's objects are.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Reading the history")]
+pub(super) struct ObjectArgs {
+    /// What the objects are (see `consistory list models`; default: what the history says, else inferred)
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// The value before any write: nil, a number, a word, or JSON
+    #[arg(long, value_parser = initial, value_name = "VALUE")]
+    init: Option<Value>,
+    /// What a failed compare-and-set says: nothing, or that the register held something else
+    #[arg(long, value_enum, default_value_t = FailedCasArg::Drop)]
+    failed_cas: FailedCasArg,
+    /// The format, if it cannot be told from the content (see `consistory list formats`)
+    #[arg(long, value_name = "FORMAT")]
+    from: Option<String>,
+    /// Values are [key value] pairs of independent objects
+    #[arg(long, conflicts_with = "no_keyed")]
+    keyed: bool,
+    /// Values are not [key value] pairs, even if they look like it
+    #[arg(long)]
+    no_keyed: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum FailedCasArg {
+    /// It did not happen (Jepsen)
+    #[default]
+    Drop,
+    /// It saw another value (Porcupine)
+    Observe,
+}
+
+fn claim(name: &str) -> Result<Claim, String> {
+    let known = || guarantee::all().iter().map(|info| info.name).collect::<Vec<_>>().join(", ");
+    guarantee::find(name).ok_or_else(|| format!("there is no claim '{name}'; there are: {}", known()))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
+fn initial(text: &str) -> Result<Value, String> {
+    Ok(match text {
+        "nil" | "null" => Value::Nil,
+        _ => text.parse().map_or_else(|_| Value::text(text.trim_matches('"')), Value::Int),
+    })
+}
+
+impl JudgingArgs {
+    fn limits(&self) -> BudgetArg {
+        self.budget.unwrap_or(BudgetArg { time: values::DEFAULT_TIME, bytes: values::default_bytes() })
+    }
+
+    /// How many threads may work.
+    pub(super) fn thread_count(&self) -> usize {
+        self.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+    }
+}
+
+/// A judged history.
+pub(super) struct Judged {
+    pub(super) history: History,
+    findings: Vec<Finding>,
+    vacuous: Option<String>,
+    pub(super) exit: Exit,
+    name: String,
+    cpu: Duration,
+    wall: Duration,
+}
+
+/// Reads a history from a file, or from standard input if the path is `-`.
+pub(super) fn read(path: &Path, objects: &ObjectArgs, threads: usize) -> Result<History, Failed> {
+    let keyed = if objects.keyed { Some(true) } else { objects.no_keyed.then_some(false) };
+    let options = ReadOptions { keyed, threads };
+    let name = path.display().to_string();
+    let from = objects.from.as_deref();
+    let history = if name == "-" {
+        formats::read(stdin().lock(), "standard input", from, &options)
+    } else {
+        let file = File::open(path).with_context(|| format!("cannot open {name}")).map_err(Failed::environment)?;
+        formats::read(file, &name, from, &options)
+    };
+    history.map_err(Failed::environment)
+}
+
+/// Judges a history.
+pub(super) fn judge_history(
+    history: History,
+    name: String,
+    objects: &ObjectArgs,
+    judging: &JudgingArgs,
+    min_ops: u64,
+    witness: bool,
+) -> Result<Judged, Failed> {
+    let question = Question {
+        claims: judging.claim.clone(),
+        model: objects.model.clone(),
+        initial: objects.init.clone(),
+        failed_cas: match objects.failed_cas {
+            FailedCasArg::Drop => FailedCas::Drop,
+            FailedCasArg::Observe => FailedCas::Observe,
+        },
+        nil_reads_anything: false,
+        witness,
+    };
+    let (cpu, wall) = (watchdog::cpu_time(), Instant::now());
+    let watchdog = Watchdog::start(judging.limits());
+    let findings = judge(&history, &question, watchdog.budget()).map_err(|error| refused(error, &name))?;
+    drop(watchdog);
+    let completed = history.operations().filter(|operation| operation.outcome() == Outcome::Completed).count() as u64;
+    let vacuous = (completed < judging.min_ops.unwrap_or(min_ops)).then(|| {
+        format!(
+            "only {completed} completed operations (min {}): too few to say that nothing is wrong",
+            judging.min_ops.unwrap_or(min_ops)
+        )
+    });
+    let mut exit = Exit::of(&findings);
+    if vacuous.is_some() {
+        exit = exit.worse(Exit::Vacuous);
+    }
+    Ok(Judged {
+        history,
+        findings,
+        vacuous,
+        exit,
+        name,
+        cpu: watchdog::cpu_time().saturating_sub(cpu),
+        wall: wall.elapsed(),
+    })
+}
+
+fn refused(error: JudgeError, name: &str) -> Failed {
+    let exit = match error {
+        JudgeError::UnknownModel { .. } | JudgeError::NoModel { .. } | JudgeError::BadInitial { .. } => Exit::Usage,
+        JudgeError::NotThisModel(_) => Exit::Environment,
+        JudgeError::Contradicted { .. } => Exit::Internal,
+    };
+    let place = match &error {
+        JudgeError::NotThisModel(wrong) => format!("{name}:{}:1", wrong.line),
+        _ => name.to_owned(),
+    };
+    Failed::new(exit, anyhow::Error::new(error).context(place))
+}
+
+impl Judged {
+    /// The verdict as JSON.
+    pub(super) fn json(&self) -> String {
+        let context = json::Context {
+            history: self.name.clone(),
+            verdict: self.exit.word(),
+            exit_code: self.exit.code(),
+            cpu_ms: u64::try_from(self.cpu.as_millis()).unwrap_or(u64::MAX),
+            peak_bytes: watchdog::peak_bytes(),
+            vacuous: self.vacuous.clone(),
+        };
+        json::document(&self.history, &self.findings, &context)
+    }
+
+    /// The verdict for people.
+    pub(super) fn text(&self) -> String {
+        let mut text = terminal::findings(&self.history, &self.findings);
+        if let Some(why) = &self.vacuous {
+            text.push_str(&terminal::vacuous(why));
+        }
+        text
+    }
+
+    /// For each object that holds, the lines of its operations in a legal order: one object a line, as JSON.
+    pub(super) fn orders(&self) -> String {
+        let mut out = String::new();
+        for finding in &self.findings {
+            let Verdict::Holds(witness) = &finding.verdict else { continue };
+            for (key, order) in &witness.orders {
+                let lines: Vec<u32> = order.iter().map(|&id| self.history.operation(id).line()).collect();
+                let key = self.history.values().to_value(*key).to_string();
+                let _ =
+                    writeln!(out, "{}", serde_json::json!({"claim": finding.claim.name(), "key": key, "order": lines}));
+            }
+        }
+        out
+    }
+
+    /// What it cost, in a few words.
+    pub(super) fn cost(&self) -> String {
+        format!(
+            "judged in {:.2} s ({:.2} s of processor time, {} MiB at most)",
+            self.wall.as_secs_f64(),
+            self.cpu.as_secs_f64(),
+            watchdog::peak_bytes() >> 20
+        )
+    }
+}

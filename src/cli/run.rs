@@ -1,0 +1,409 @@
+//! `consistory run BACKEND`: drives a system, records, judges. Everything of the run is in `runs/<id>/`.
+
+use super::judging::{JudgingArgs, ObjectArgs, judge_history, read};
+use super::progress::{ProgressArg, Teller};
+use super::{Exit, Failed, Format, values};
+use crate::adapters;
+use crate::record::runner::{self, RunPlan, RunSummary, WorkInfo};
+use crate::record::system::{Adapter, Backend, NodeId, ReadFrom, Tls};
+use crate::report::grouped;
+use crate::workloads::keys::KeyChoice;
+use crate::workloads::{self, Workload, WorkloadOptions};
+use anyhow::Context;
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
+
+/// The history's name in a run's folder.
+pub(super) const HISTORY_FILE: &str = "history.jsonl";
+/// The verdict's name in a run's folder.
+const VERDICT_FILE: &str = "verdict.json";
+/// Fewer completed operations than this say nothing about a system.
+const MIN_OPS: u64 = 100;
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The system, such as memory, redis:sentinel, etcd, 'redis?wait=1' (see `consistory list adapters`)
+    #[arg(default_value = "memory")]
+    backend: String,
+    /// What clients do (see `consistory list workloads`)
+    #[arg(short, long, default_value = "register")]
+    workload: String,
+    /// For how long
+    #[arg(short, long, value_parser = values::duration, default_value = "5s", value_name = "DURATION")]
+    time: Duration,
+    /// At most so many operations
+    #[arg(long, value_name = "N")]
+    ops: Option<u64>,
+    /// How many clients, each with one operation at a time
+    #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    clients: u32,
+    /// Operations a second of all clients together; latency counts from the scheduled time (default: as fast as it goes)
+    #[arg(long, value_parser = rate, value_name = "N")]
+    rate: Option<f64>,
+    /// The seed of all random choices (default: drawn, and printed)
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where runs are kept
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    runs: PathBuf,
+    /// Print the plan and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// How to show progress
+    #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
+    progress: ProgressArg,
+    #[command(flatten)]
+    work: WorkArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    judging: JudgingArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Workload")]
+struct WorkArgs {
+    /// How many objects are in use at a time
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    keys: u64,
+    /// After so many operations an object is replaced with a fresh one
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    ops_per_key: u64,
+    /// How clients pick among the objects: uniform, zipf or zipf:EXPONENT
+    #[arg(long, value_parser = key_choice, default_value = "uniform", value_name = "CHOICE")]
+    key_choice: KeyChoice,
+    /// The share of reads
+    #[arg(long, value_parser = share, default_value = "0.5", value_name = "0..1")]
+    read_share: f64,
+    /// Values to write: unique, or so many different ones
+    #[arg(long, value_parser = domain, default_value = "unique", value_name = "unique|N")]
+    values: Domain,
+    /// The bound on one operation; what has not answered by then is of unknown outcome
+    #[arg(long, value_parser = values::duration, default_value = "1s", value_name = "DURATION")]
+    timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "System")]
+struct ClusterArgs {
+    /// Use this existing cluster; only keys below a prefix of the run are touched
+    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT,…")]
+    nodes: Vec<String>,
+    /// A setting of the adapter, such as wait=1 (see `consistory list adapters`)
+    #[arg(long = "set", value_parser = values::setting, value_name = "NAME=VALUE")]
+    settings: Vec<(String, String)>,
+    /// How reads are made, where the adapter has a choice: short for --set reads=…
+    #[arg(long, value_name = "HOW")]
+    read: Option<String>,
+    /// Which node answers: default, primary, replica, any, or a node's number from 1
+    #[arg(long, value_parser = read_from, default_value = "default", value_name = "NODE")]
+    read_from: ReadFrom,
+    /// User name at an existing cluster
+    #[arg(long, env = "CONSISTORY_USER")]
+    user: Option<String>,
+    /// Password at an existing cluster; better in the environment than on the command line
+    #[arg(long, env = "CONSISTORY_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
+    /// Speak TLS to an existing cluster
+    #[arg(long)]
+    tls: bool,
+    /// The certificates to trust, PEM
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    tls_ca: Option<PathBuf>,
+    /// The client's certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    tls_cert: Option<PathBuf>,
+    /// The client's key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    tls_key: Option<PathBuf>,
+    /// Trust any certificate
+    #[arg(long, requires = "tls")]
+    tls_insecure: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Domain(Option<u64>);
+
+fn domain(text: &str) -> Result<Domain, String> {
+    if text == "unique" {
+        return Ok(Domain(None));
+    }
+    text.parse()
+        .ok()
+        .filter(|&n| n > 0)
+        .map(|n| Domain(Some(n)))
+        .ok_or_else(|| "write unique, or a number of values".into())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "write a number from 0 to 1".into())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|&rate| rate > 0.0 && f64::is_finite(rate)).ok_or_else(|| "write a number above 0".into())
+}
+
+fn key_choice(text: &str) -> Result<KeyChoice, String> {
+    match text.split_once(':') {
+        None if text == "uniform" => Ok(KeyChoice::Uniform),
+        None if text == "zipf" => Ok(KeyChoice::Zipf(1.0)),
+        Some(("zipf", exponent)) => exponent
+            .parse()
+            .ok()
+            .filter(|&exponent| exponent > 0.0 && f64::is_finite(exponent))
+            .map(KeyChoice::Zipf)
+            .ok_or_else(|| "the exponent is a number above 0".into()),
+        _ => Err("write uniform, zipf or zipf:EXPONENT".into()),
+    }
+}
+
+fn read_from(text: &str) -> Result<ReadFrom, String> {
+    match text {
+        "default" => Ok(ReadFrom::Default),
+        "primary" | "leader" => Ok(ReadFrom::Primary),
+        "replica" | "follower" => Ok(ReadFrom::Replica),
+        "any" => Ok(ReadFrom::Any),
+        number => number
+            .parse::<u16>()
+            .ok()
+            .filter(|&number| number > 0)
+            .map(|number| ReadFrom::Node(NodeId(number - 1)))
+            .ok_or_else(|| "write default, primary, replica, any, or a node's number from 1".into()),
+    }
+}
+
+pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
+    let seed = arguments.seed.unwrap_or_else(rand::random);
+    let run = run_id();
+    let folder = arguments.runs.join(&run);
+    let backend = backend(arguments, &run, &folder, seed)?;
+    let adapter = adapters::find(&backend.system)
+        .ok_or_else(|| unknown("system", &backend.system, adapters::all().iter().map(|adapter| adapter.info().name)))?;
+    let workload = workloads::find(&arguments.workload).ok_or_else(|| {
+        unknown("workload", &arguments.workload, workloads::all().iter().map(|workload| workload.info().name))
+    })?;
+    expect_support(adapter, workload)?;
+    let options = work(arguments, seed);
+    let work = workload.plan(&options);
+    let plan = RunPlan {
+        run: run.clone(),
+        adapter,
+        backend: &backend,
+        work: work.as_ref(),
+        about: WorkInfo {
+            workload: workload.info().name.into(),
+            model: workload.info().model.into(),
+            claims: claims(arguments, workload),
+            settings: options.settings(),
+        },
+        clients: arguments.clients,
+        seed,
+        duration: arguments.time,
+        operations: arguments.ops,
+        rate: arguments.rate,
+        history: folder.join(HISTORY_FILE),
+    };
+    let teller = Teller::new(arguments.progress, quiet, arguments.time);
+    teller.phase("plan", &describe(arguments, &plan, seed));
+    if arguments.dry_run {
+        return Ok(Exit::Holds);
+    }
+    make_folder(&arguments.runs, &run)?;
+    let summary = record(&plan, &teller)?;
+    teller.phase("recorded", &totals(&summary));
+    if summary.interrupted {
+        let history = plan.history.display();
+        super::say(&format!("interrupted; the history is kept. Judge it with: consistory check {history}\n"));
+        return Ok(Exit::Interrupted);
+    }
+    judge_run(arguments, &plan, &folder, &summary, quiet)
+}
+
+fn judge_run(
+    arguments: &RunArgs,
+    plan: &RunPlan<'_>,
+    folder: &Path,
+    summary: &RunSummary,
+    quiet: bool,
+) -> Result<Exit, Failed> {
+    let judging = &arguments.judging;
+    let threads = judging.thread_count();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| Failed::new(Exit::Internal, error))?;
+    let objects = ObjectArgs::default();
+    let judged = pool.install(|| {
+        let history = read(&plan.history, &objects, threads)?;
+        judge_history(history, plan.history.display().to_string(), &objects, judging, MIN_OPS, false)
+    })?;
+    let document = judged.json();
+    let path = folder.join(VERDICT_FILE);
+    std::fs::write(&path, &document)
+        .with_context(|| format!("cannot write {}", path.display()))
+        .map_err(Failed::environment)?;
+    match judging.format {
+        Format::Json => super::print(&document)?,
+        Format::Text => super::print(&judged.text())?,
+    }
+    for failed in &summary.failed_final_reads {
+        super::say(&format!("warning: a final read failed: {failed}\n"));
+    }
+    if !quiet && judging.format == Format::Text {
+        super::say(&format!("{}\nhistory {}\n", judged.cost(), plan.history.display()));
+    }
+    Ok(judged.exit)
+}
+
+fn record(plan: &RunPlan<'_>, teller: &Teller) -> Result<RunSummary, Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime").map_err(Failed::environment)?;
+    runtime.block_on(async {
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(stop_on_signal(stop));
+        runner::run(plan, &|progress| teller.hear(&progress), stopped).await.map_err(Failed::environment)
+    })
+}
+
+/// The first signal ends the run in order; the second ends the process, and the kernel ends its servers.
+async fn stop_on_signal(stop: watch::Sender<bool>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        super::say("warning: signals cannot be caught here; Ctrl-C will end the run without its last lines\n");
+        return;
+    };
+    for count in 0.. {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if count > 0 || stop.send(true).is_err() {
+            super::say("interrupted\n");
+            #[expect(clippy::exit, reason = "the user has asked twice; child processes die with this one")]
+            std::process::exit(Exit::Interrupted.code().into());
+        }
+        super::say("\ninterrupted: stopping the system (once more to stop at once)\n");
+    }
+}
+
+fn backend(arguments: &RunArgs, run: &str, folder: &Path, seed: u64) -> Result<Backend, Failed> {
+    let (name, query) = arguments.backend.split_once('?').unwrap_or((&arguments.backend, ""));
+    let (system, topology) = name.split_once(':').unwrap_or((name, ""));
+    let mut options = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        options.push(values::setting(pair).map_err(Failed::usage)?);
+    }
+    let cluster = &arguments.cluster;
+    options.extend(cluster.settings.iter().cloned());
+    options.extend(cluster.read.iter().map(|how| ("reads".to_owned(), how.clone())));
+    let tls = cluster.tls.then(|| Tls {
+        ca: cluster.tls_ca.clone(),
+        certificate: cluster.tls_cert.clone(),
+        key: cluster.tls_key.clone(),
+        insecure: cluster.tls_insecure,
+    });
+    // Servers run in folders of their own: a relative path would mean something else to them.
+    let folder = std::path::absolute(folder).context("the current folder is gone").map_err(Failed::environment)?;
+    Ok(Backend {
+        system: system.to_owned(),
+        topology: topology.to_owned(),
+        options,
+        nodes: cluster.nodes.clone(),
+        read_from: cluster.read_from,
+        user: cluster.user.clone(),
+        password: cluster.password.clone(),
+        tls,
+        prefix: format!("consistory-{run}/"),
+        folder,
+        timeout: arguments.work.timeout,
+        seed,
+    })
+}
+
+fn work(arguments: &RunArgs, seed: u64) -> WorkloadOptions {
+    let work = &arguments.work;
+    WorkloadOptions {
+        keys: work.keys,
+        ops_per_key: work.ops_per_key,
+        choice: work.key_choice,
+        clients: arguments.clients.into(),
+        read_share: work.read_share,
+        values: work.values.0,
+        seed,
+    }
+}
+
+fn claims(arguments: &RunArgs, workload: &dyn Workload) -> Vec<String> {
+    if arguments.judging.claim.is_empty() {
+        workload.info().claims.iter().map(|&claim| claim.to_owned()).collect()
+    } else {
+        arguments.judging.claim.iter().map(|claim| claim.name().to_owned()).collect()
+    }
+}
+
+fn expect_support(adapter: &dyn Adapter, workload: &dyn Workload) -> Result<(), Failed> {
+    let (system, work) = (adapter.info(), workload.info());
+    match work.needs.iter().find(|function| !system.functions.contains(function)) {
+        None => Ok(()),
+        Some(function) => Err(Failed::usage(format!(
+            "workload {} needs '{function:?}', which {} does not have",
+            work.name, system.name
+        ))),
+    }
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Failed {
+    Failed::usage(format!("there is no {what} '{name}'; there are: {}", known.collect::<Vec<_>>().join(", ")))
+}
+
+fn describe(arguments: &RunArgs, plan: &RunPlan<'_>, seed: u64) -> String {
+    let (clients, keys) = (arguments.clients, arguments.work.keys);
+    let pace = plan.rate.map_or("closed loop".to_owned(), |rate| format!("{rate} op/s"));
+    format!(
+        "{} · {}, {keys} keys at a time, {clients} clients, {pace} · {:.0} s · seed {seed}",
+        plan.backend.name(),
+        plan.about.workload,
+        plan.duration.as_secs_f64()
+    )
+}
+
+fn totals(summary: &RunSummary) -> String {
+    let ms = |quantile: f64| {
+        #[expect(clippy::cast_precision_loss, reason = "for display only")]
+        let micros = summary.latency_us.value_at_quantile(quantile) as f64;
+        micros / 1e3
+    };
+    #[expect(clippy::cast_precision_loss, reason = "for display only")]
+    let rate = summary.ok as f64 / summary.elapsed.as_secs_f64();
+    format!(
+        "{} ok  {} failed  {} unknown in {:.1} s · {rate:.0} op/s · p50 {:.2} ms  p99 {:.2} ms  max {:.2} ms",
+        grouped(summary.ok),
+        grouped(summary.failed),
+        grouped(summary.unknown),
+        summary.elapsed.as_secs_f64(),
+        ms(0.5),
+        ms(0.99),
+        ms(1.0)
+    )
+}
+
+/// When the run began and a little chance, so that two runs never meet.
+fn run_id() -> String {
+    let digits: String = crate::record::clock::utc(SystemTime::now()).chars().filter(char::is_ascii_digit).collect();
+    format!("{}-{}-{:04x}", &digits[..8], &digits[8..], rand::random::<u16>())
+}
+
+/// Makes `runs/<id>/` and points `runs/latest` at it.
+fn make_folder(runs: &Path, run: &str) -> Result<(), Failed> {
+    let folder = runs.join(run);
+    let doing = || format!("cannot create {}", folder.display());
+    std::fs::create_dir_all(&folder).with_context(doing).map_err(Failed::environment)?;
+    let (latest, fresh) = (runs.join("latest"), runs.join(format!(".latest-{run}")));
+    std::os::unix::fs::symlink(run, &fresh)
+        .and_then(|()| std::fs::rename(&fresh, &latest))
+        .with_context(|| format!("cannot point {} at {run}", latest.display()))
+        .map_err(Failed::environment)
+}

@@ -1,0 +1,337 @@
+//! One run: start the system, drive the workload, read the final state, stop. The history is on disk all the time.
+
+use super::clock::Clock;
+use super::recorder::Recorder;
+use super::system::{Action, Adapter, Backend, Client, Cluster, Failure, SystemError};
+use super::work::Plan;
+use super::worker::{Counts, Shared, Worker, bounded, latencies};
+use crate::history::{Header, ProcessId};
+use hdrhistogram::Histogram;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How long a cluster may take to become ready.
+pub const READY_MAX: Duration = Duration::from_secs(60);
+/// How long a cluster may take to answer on every node again after the run.
+pub const SETTLE_MAX: Duration = Duration::from_secs(30);
+/// How often progress is told.
+const TICK: Duration = Duration::from_millis(100);
+/// How often one final read is tried.
+const FINAL_TRIES: u32 = 5;
+/// How long one final read may take at least: a set is read whole.
+const FINAL_TIMEOUT_MIN: Duration = Duration::from_secs(5);
+
+/// What to run.
+pub struct RunPlan<'a> {
+    /// The identity of the run.
+    pub run: String,
+    /// The system.
+    pub adapter: &'static dyn Adapter,
+    /// Its settings.
+    pub backend: &'a Backend,
+    /// The work.
+    pub work: &'a dyn Plan,
+    /// What the header of the history says about the work.
+    pub about: WorkInfo,
+    /// How many clients there are, each with one operation at a time.
+    pub clients: u32,
+    /// The seed of all random choices.
+    pub seed: u64,
+    /// For how long operations are started.
+    pub duration: Duration,
+    /// At most so many operations are started.
+    pub operations: Option<u64>,
+    /// Operations a second of all clients together, in an open loop; `None` for a closed loop.
+    pub rate: Option<f64>,
+    /// Where the history goes; must not exist.
+    pub history: PathBuf,
+}
+
+/// What the header of the history says about the work.
+#[derive(Clone, Debug, Default)]
+pub struct WorkInfo {
+    /// The workload's name.
+    pub workload: String,
+    /// The model of its objects.
+    pub model: String,
+    /// The claims that the run is made for.
+    pub claims: Vec<String>,
+    /// The settings of the workload by name.
+    pub settings: Vec<(String, String)>,
+}
+
+/// What a run tells while it goes on.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Progress {
+    /// Every node is ready.
+    Ready {
+        /// How long that took.
+        after: Duration,
+        /// Node names with addresses and roles.
+        nodes: Vec<(String, String)>,
+        /// Server names and versions.
+        versions: Vec<(String, String)>,
+    },
+    /// Operations so far.
+    Tick {
+        /// Since the first operation.
+        elapsed: Duration,
+        /// Completed.
+        ok: u64,
+        /// Definitely failed.
+        failed: u64,
+        /// Indeterminate.
+        unknown: u64,
+    },
+    /// The reads after the run begin.
+    FinalReads {
+        /// How many.
+        reads: usize,
+    },
+    /// The system is being stopped.
+    Stopping,
+}
+
+/// What a run amounted to.
+#[derive(Clone, Debug)]
+pub struct RunSummary {
+    /// Operations completed, definitely failed, indeterminate.
+    pub ok: u64,
+    /// Definitely failed.
+    pub failed: u64,
+    /// Indeterminate.
+    pub unknown: u64,
+    /// How long operations were driven.
+    pub elapsed: Duration,
+    /// Latencies of completed operations in microseconds.
+    pub latency_us: Histogram<u64>,
+    /// Server names and versions.
+    pub versions: Vec<(String, String)>,
+    /// Whether it was ended early by `stop`.
+    pub interrupted: bool,
+    /// Final reads that failed for good, by error.
+    pub failed_final_reads: Vec<String>,
+}
+
+/// Why a run did not make a whole history.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The system.
+    #[error(transparent)]
+    System(#[from] SystemError),
+    /// The history file.
+    #[error("cannot write the history {path}: {source}", path = path.display())]
+    History {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Runs it. `tell` hears of progress; `stop` turning true ends the run early, keeping the history.
+///
+/// # Errors
+/// When the system cannot be started, reached or stopped, or the history cannot be written.
+pub async fn run(
+    plan: &RunPlan<'_>,
+    tell: &(dyn Fn(Progress) + Sync),
+    stop: watch::Receiver<bool>,
+) -> Result<RunSummary, RunError> {
+    let begun = Instant::now();
+    let mut interrupt = stop.clone();
+    let start = plan.adapter.start(plan.backend, begun + READY_MAX);
+    let mut cluster: Arc<dyn Cluster> = tokio::select! {
+        cluster = start => cluster?.into(),
+        () = turned_true(&mut interrupt) => return Err(SystemError::Other("interrupted while the system was starting".into()).into()),
+    };
+    tell(Progress::Ready { after: begun.elapsed(), nodes: topology(cluster.as_ref()), versions: cluster.versions() });
+    let result = drive(plan, &cluster, tell, stop).await;
+    tell(Progress::Stopping);
+    let stopped = Arc::get_mut(&mut cluster).expect("all workers have ended").stop().await;
+    let summary = result?;
+    stopped?;
+    Ok(summary)
+}
+
+async fn turned_true(stop: &mut watch::Receiver<bool>) {
+    // An error means that nobody can stop the run any more: then this never ends.
+    if stop.wait_for(|stopped| *stopped).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn drive(
+    plan: &RunPlan<'_>,
+    cluster: &Arc<dyn Cluster>,
+    tell: &(dyn Fn(Progress) + Sync),
+    stop: watch::Receiver<bool>,
+) -> Result<RunSummary, RunError> {
+    let clock = Clock::start();
+    let header = header(plan, cluster.as_ref(), &clock);
+    let names = cluster.nodes().iter().map(|node| node.name.clone()).collect();
+    let recorder = Recorder::create(&plan.history, &header, names, clock).map_err(history_error(&plan.history))?;
+    let clients = plan.clients;
+    let started = Instant::now();
+    let shared = Arc::new(Shared {
+        recorder,
+        counts: Counts::default(),
+        stop: stop.clone(),
+        deadline: started + plan.duration,
+        remaining: plan.operations.map(AtomicU64::new),
+        timeout: plan.backend.timeout,
+        clients,
+        interval: plan.rate.map(|rate| Duration::from_secs_f64(f64::from(clients) / rate)),
+    });
+    let mut workers = JoinSet::new();
+    for slot in 0..clients {
+        let worker = Worker::new(slot, plan.work.generator(slot.into()));
+        workers.spawn(worker.work(Arc::clone(&shared), Arc::clone(cluster)));
+    }
+    let (latency_us, last) = join(workers, &shared, started, tell).await;
+    let elapsed = started.elapsed();
+    let interrupted = *stop.borrow();
+    let failed_final_reads =
+        if interrupted { Vec::new() } else { final_reads(plan, cluster.as_ref(), &shared, last, tell).await? };
+    shared.recorder.flush().map_err(history_error(&plan.history))?;
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    Ok(RunSummary {
+        ok: count(&shared.counts.ok),
+        failed: count(&shared.counts.failed),
+        unknown: count(&shared.counts.unknown),
+        elapsed,
+        latency_us,
+        versions: cluster.versions(),
+        interrupted,
+        failed_final_reads,
+    })
+}
+
+fn history_error(path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
+    let path = path.to_owned();
+    move |source| RunError::History { path, source }
+}
+
+/// Waits for all workers, telling of progress; merges their latencies.
+async fn join(
+    mut workers: JoinSet<(Histogram<u64>, ProcessId)>,
+    shared: &Shared,
+    started: Instant,
+    tell: &(dyn Fn(Progress) + Sync),
+) -> (Histogram<u64>, ProcessId) {
+    let mut latencies = latencies();
+    let mut last = ProcessId(0);
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            ended = workers.join_next() => match ended {
+                None => return (latencies, last),
+                Some(Ok((worker, process))) => {
+                    latencies.add(&worker).expect("the histograms are alike");
+                    last = last.max(process);
+                }
+                Some(Err(failure)) => std::panic::resume_unwind(failure.into_panic()),
+            },
+            _ = tick.tick() => {
+                shared.watch_recorder();
+                let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+                let (ok, failed, unknown) = (&shared.counts.ok, &shared.counts.failed, &shared.counts.unknown);
+                tell(Progress::Tick { elapsed: started.elapsed(), ok: count(ok), failed: count(failed), unknown: count(unknown) });
+            }
+        }
+    }
+}
+
+/// Reads what the workload wants to know of the final state, once the cluster is calm. Returns the errors of the
+/// reads that failed for good.
+async fn final_reads(
+    plan: &RunPlan<'_>,
+    cluster: &dyn Cluster,
+    shared: &Shared,
+    last: ProcessId,
+    tell: &(dyn Fn(Progress) + Sync),
+) -> Result<Vec<String>, RunError> {
+    let reads = plan.work.final_reads();
+    if reads.is_empty() {
+        return Ok(Vec::new());
+    }
+    cluster.settle(Instant::now() + SETTLE_MAX).await?;
+    tell(Progress::FinalReads { reads: reads.len() });
+    let mut errors = Vec::new();
+    let mut process = ProcessId(last.0 + 1);
+    let mut client = None;
+    for action in &reads {
+        let mut last = None;
+        for _ in 0..FINAL_TRIES {
+            let result = final_read(plan, cluster, shared, &mut client, process, action).await;
+            match result {
+                Ok(()) => {
+                    last = None;
+                    break;
+                }
+                Err(failure) => last = Some(failure.error),
+            }
+            process.0 += 1;
+            client = None;
+        }
+        errors.extend(last);
+    }
+    Ok(errors)
+}
+
+async fn final_read(
+    plan: &RunPlan<'_>,
+    cluster: &dyn Cluster,
+    shared: &Shared,
+    client: &mut Option<Box<dyn Client>>,
+    process: ProcessId,
+    action: &Action,
+) -> Result<(), Failure> {
+    if client.is_none() {
+        *client = Some(cluster.connect_final(0).await?);
+    }
+    let client = client.as_mut().expect("was opened above");
+    shared.recorder.invoke(process, action);
+    let result = bounded(client.as_mut(), action, plan.backend.timeout.max(FINAL_TIMEOUT_MIN)).await;
+    shared.recorder.complete(process, action, &result);
+    result.map(|_| ())
+}
+
+fn topology(cluster: &dyn Cluster) -> Vec<(String, String)> {
+    let describe = |role: &str, address: &str| {
+        [address, role].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    };
+    cluster.nodes().iter().map(|node| (node.name.clone(), describe(&node.role, &node.address))).collect()
+}
+
+fn header(plan: &RunPlan<'_>, cluster: &dyn Cluster, clock: &Clock) -> Header {
+    let mut config = cluster.config();
+    let pace = plan.rate.map_or("closed loop".into(), |rate| rate.to_string());
+    let run = [
+        ("clients", plan.clients.to_string()),
+        ("rate", pace),
+        ("timeout-ms", plan.backend.timeout.as_millis().to_string()),
+    ];
+    let run = run.map(|(name, value)| (name.to_owned(), value));
+    config
+        .extend(run.into_iter().chain(plan.about.settings.clone()).map(|(name, value)| (format!("run.{name}"), value)));
+    Header {
+        tool: Some(format!("consistory {}", env!("CARGO_PKG_VERSION"))),
+        run: Some(plan.run.clone()),
+        backend: Some(plan.backend.name()),
+        versions: cluster.versions(),
+        topology: topology(cluster),
+        config,
+        workload: Some(plan.about.workload.clone()),
+        model: Some(plan.about.model.clone()),
+        initial: None,
+        claims: plan.about.claims.clone(),
+        seed: Some(plan.seed),
+        clock: Some(clock.describe()),
+    }
+}

@@ -1,0 +1,21 @@
+//! What the runner asks of a workload: the operations of each client, and the reads after the run.
+
+use super::system::{Action, Answer};
+
+/// The work of one run.
+pub trait Plan: Send + Sync {
+    /// The operations of client number `client`; deterministic for the seed but for what other clients did.
+    fn generator(&self, client: u64) -> Box<dyn Generator>;
+
+    /// The reads after the run.
+    fn final_reads(&self) -> Vec<Action>;
+}
+
+/// The operations of one client, in order.
+pub trait Generator: Send {
+    /// What to do next.
+    fn next(&mut self) -> Action;
+
+    /// What came of it, so that later operations can refer to it.
+    fn observe(&mut self, action: &Action, answer: &Answer);
+}

@@ -1,0 +1,217 @@
+//! A judgement as one JSON document, for scripts. Field names are stable.
+
+use super::words;
+use crate::check::verdict::{Contradiction, Finding, Verdict, Violation};
+use crate::history::{History, Nanos, OpId, Outcome, Value, ValueId};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+/// What is known beside the findings.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// The history's path.
+    pub history: String,
+    /// `holds`, `violated`, `undecided` or `vacuous`.
+    pub verdict: &'static str,
+    /// The exit code that goes with it.
+    pub exit_code: u8,
+    /// Processor time of the judgement, in milliseconds.
+    pub cpu_ms: u64,
+    /// The most memory the process ever had, in bytes.
+    pub peak_bytes: u64,
+    /// Why the run is vacuous, if it is.
+    pub vacuous: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    history: &'a str,
+    verdict: &'static str,
+    exit_code: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vacuous: Option<&'a str>,
+    warnings: &'a [String],
+    claims: Vec<ClaimWire<'a>>,
+}
+
+#[derive(Serialize)]
+struct ClaimWire<'a> {
+    claim: &'static str,
+    model: Option<&'static str>,
+    verdict: &'static str,
+    decided_by: Vec<DeciderWire>,
+    operations: usize,
+    keys: usize,
+    cpu_ms: u64,
+    peak_bytes: u64,
+    assumptions: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness: Option<WitnessWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undecided: Option<UndecidedWire>,
+}
+
+#[derive(Serialize)]
+struct DeciderWire {
+    decider: &'static str,
+    objects: usize,
+}
+
+#[derive(Serialize)]
+struct WitnessWire {
+    key: Json,
+    violated_keys: usize,
+    operations: Vec<OperationWire>,
+    words: Vec<String>,
+    verified: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<Vec<Json>>,
+}
+
+#[derive(Serialize)]
+struct OperationWire {
+    line: u32,
+    process: u32,
+    f: String,
+    value: Json,
+    result: Json,
+    #[serde(rename = "type")]
+    outcome: &'static str,
+    call_ns: Option<u64>,
+    return_ns: Option<u64>,
+    node: String,
+    error: String,
+}
+
+#[derive(Serialize)]
+struct UndecidedWire {
+    why: String,
+    objects_decided: usize,
+    objects_open: Vec<OpenWire>,
+}
+
+#[derive(Serialize)]
+struct OpenWire {
+    key: Json,
+    operations: usize,
+    indeterminate: usize,
+    explained: usize,
+    overlap: usize,
+}
+
+/// The document, with a line break at its end.
+#[must_use]
+pub fn document(history: &History, findings: &[Finding], context: &Context) -> String {
+    let document = Document {
+        schema: "consistory.verdict/1",
+        history: &context.history,
+        verdict: context.verdict,
+        exit_code: context.exit_code,
+        vacuous: context.vacuous.as_deref(),
+        warnings: history.warnings(),
+        claims: findings.iter().map(|finding| claim(history, finding, context)).collect(),
+    };
+    let mut text = serde_json::to_string_pretty(&document).expect("the document has only text keys");
+    text.push('\n');
+    text
+}
+
+/// The word for a verdict.
+#[must_use]
+pub fn verdict_word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Holds(_) => "holds",
+        Verdict::Violated(_) => "violated",
+        Verdict::Undecided(_) => "undecided",
+    }
+}
+
+fn claim<'a>(history: &History, finding: &'a Finding, context: &Context) -> ClaimWire<'a> {
+    let (witness, undecided) = match &finding.verdict {
+        Verdict::Holds(_) => (None, None),
+        Verdict::Violated(violation) => (Some(witness(history, violation)), None),
+        Verdict::Undecided(undecided) => {
+            let objects_open = undecided.open.iter().map(|object| OpenWire {
+                key: json(history, object.key),
+                operations: object.operations,
+                indeterminate: object.indeterminate,
+                explained: object.explained,
+                overlap: object.overlap,
+            });
+            let why = undecided.why.to_string();
+            (
+                None,
+                Some(UndecidedWire { why, objects_decided: undecided.decided, objects_open: objects_open.collect() }),
+            )
+        }
+    };
+    let decided_by = finding.decided_by.iter().map(|&(decider, objects)| DeciderWire { decider, objects });
+    ClaimWire {
+        claim: finding.claim.name(),
+        model: finding.model,
+        verdict: verdict_word(&finding.verdict),
+        decided_by: decided_by.collect(),
+        operations: finding.operations,
+        keys: finding.objects,
+        cpu_ms: context.cpu_ms,
+        peak_bytes: context.peak_bytes,
+        assumptions: &finding.assumptions,
+        witness,
+        undecided,
+    }
+}
+
+fn witness(history: &History, violation: &Violation) -> WitnessWire {
+    let lost = match &violation.kind {
+        Contradiction::LostAcknowledged { lost } => {
+            Some(lost.iter().map(|&id| json(history, history.operation(id).argument())).collect())
+        }
+        Contradiction::NoOrder => None,
+    };
+    WitnessWire {
+        key: json(history, violation.key),
+        violated_keys: violation.keys.len(),
+        operations: violation.core.iter().map(|&id| operation(history, id)).collect(),
+        words: words::counterexample(history, violation),
+        verified: violation.verified,
+        lost,
+    }
+}
+
+fn operation(history: &History, id: OpId) -> OperationWire {
+    let operation = history.operation(id);
+    let time = |time: Nanos| (time != Nanos::UNKNOWN).then_some(time.0);
+    OperationWire {
+        line: operation.line(),
+        process: operation.process().0,
+        f: operation.function().to_owned(),
+        value: json(history, operation.argument()),
+        result: json(history, operation.result()),
+        outcome: match operation.outcome() {
+            Outcome::Completed => "ok",
+            Outcome::Rejected => "fail",
+            Outcome::Indeterminate => "info",
+        },
+        call_ns: time(operation.call_time()),
+        return_ns: time(operation.return_time()),
+        node: operation.node().to_owned(),
+        error: operation.error().to_owned(),
+    }
+}
+
+fn json(history: &History, id: ValueId) -> Json {
+    fn owned(value: &Value) -> Json {
+        match value {
+            Value::Nil => Json::Null,
+            Value::Bool(truth) => Json::Bool(*truth),
+            Value::Int(number) => Json::from(*number),
+            Value::Text(text) => Json::from(text.as_ref()),
+            Value::List(items) => Json::Array(items.iter().map(owned).collect()),
+            Value::Map(pairs) => {
+                Json::Object(pairs.iter().map(|(key, value)| (key.to_string(), owned(value))).collect())
+            }
+        }
+    }
+    owned(&history.values().to_value(id))
+}

@@ -1,0 +1,136 @@
+//! Verdicts for people: one line a claim, then the counterexample. Marks (✓ ✗ ? ∅) always stand beside colours.
+
+use super::{drawing, grouped, words};
+use crate::check::verdict::{Finding, Undecided, Verdict, Violation, Why};
+use crate::history::History;
+use anstyle::{AnsiColor, Style};
+use std::fmt::Write;
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const OPEN: Style = AnsiColor::Yellow.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+/// So many undecided objects are listed; more are counted.
+const OPEN_MAX: usize = 5;
+
+/// The verdict on every claim, with a counterexample for each violation. Contains ANSI colours; the stream that prints
+/// it strips them where they are not wanted.
+#[must_use]
+pub fn findings(history: &History, findings: &[Finding]) -> String {
+    let mut out = String::new();
+    for finding in findings {
+        line(&mut out, history, finding);
+    }
+    for finding in findings {
+        match &finding.verdict {
+            Verdict::Violated(violation) => why(&mut out, history, finding, violation),
+            Verdict::Undecided(undecided) => open(&mut out, history, undecided),
+            Verdict::Holds(_) => {}
+        }
+    }
+    out
+}
+
+/// The line of a run that tested too little to say anything good.
+#[must_use]
+pub fn vacuous(why: &str) -> String {
+    format!("{OPEN}∅ VACUOUS{OPEN:#}  {why}\n")
+}
+
+fn line(out: &mut String, history: &History, finding: &Finding) {
+    let name = finding.claim.name();
+    let exposure = exposure(finding);
+    let _ = match &finding.verdict {
+        Verdict::Holds(_) => writeln!(out, "{GOOD}✓ {name:<14}{GOOD:#} not violated  {exposure}"),
+        Verdict::Violated(violation) => {
+            let place = headline(history, finding, violation);
+            writeln!(out, "{BAD}✗ {name:<14} VIOLATED{BAD:#}      {place}{exposure}")
+        }
+        Verdict::Undecided(undecided) => {
+            let why = &undecided.why;
+            writeln!(out, "{OPEN}? {name:<14} UNDECIDED{OPEN:#}     {why}; {exposure}")
+        }
+    };
+    for assumption in &finding.assumptions {
+        let _ = writeln!(out, "{DIM}  assuming {assumption}{DIM:#}");
+    }
+}
+
+fn exposure(finding: &Finding) -> String {
+    let operations = grouped(finding.operations as u64);
+    let objects = grouped(finding.objects as u64);
+    let plural = if finding.objects == 1 { "" } else { "s" };
+    let model = finding.model.map_or(String::new(), |model| format!(" · {model}"));
+    let by: Vec<String> = finding.decided_by.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let by = if by.is_empty() { String::new() } else { format!(" · by {}", by.join(", ")) };
+    format!("{operations} operations on {objects} object{plural}{model}{by}")
+}
+
+fn headline(history: &History, finding: &Finding, violation: &Violation) -> String {
+    let more = violation.keys.len().saturating_sub(1);
+    match words::key_name(history, violation.key) {
+        None => String::new(),
+        Some(key) if more == 0 => format!("{key} · "),
+        Some(key) => format!("{key} (and {} more of {}) · ", grouped(more as u64), grouped(finding.objects as u64)),
+    }
+}
+
+fn why(out: &mut String, history: &History, finding: &Finding, violation: &Violation) {
+    let count = violation.core.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let key = words::key_name(history, violation.key).map_or(String::new(), |key| format!(", {key}"));
+    let _ = writeln!(out, "\nwhy not {} ({count} operation{plural}{key})", finding.claim.name());
+    for line in words::counterexample(history, violation) {
+        let _ = writeln!(out, "  {line}");
+    }
+    for line in drawing::timeline(history, &words::cast(violation)) {
+        let _ = writeln!(out, "{DIM}  {line}{DIM:#}");
+    }
+    if let Some(stuck) = violation.stuck {
+        let at = history.operation(stuck.at);
+        let _ = writeln!(
+            out,
+            "{DIM}  {} earlier operations of the object have a legal order; the one of line {} cannot be added{DIM:#}",
+            grouped(stuck.explained as u64),
+            at.line()
+        );
+    }
+    let verified =
+        if violation.verified { "verified by an independent check" } else { "too large for the independent check" };
+    let _ = writeln!(
+        out,
+        "{DIM}  smallest set found: {count} of {} operations · {verified}{DIM:#}",
+        grouped(finding.operations as u64)
+    );
+}
+
+fn open(out: &mut String, history: &History, undecided: &Undecided) {
+    if !undecided.open.is_empty() {
+        let _ = writeln!(
+            out,
+            "\n{} objects decided, {} open:",
+            grouped(undecided.decided as u64),
+            grouped(undecided.open.len() as u64)
+        );
+    }
+    for object in undecided.open.iter().take(OPEN_MAX) {
+        let key = words::key_name(history, object.key).unwrap_or_else(|| "the object".into());
+        let _ = writeln!(
+            out,
+            "  {key}: {} operations, {} of unknown outcome, {} at once; explained up to operation {}",
+            grouped(object.operations as u64),
+            grouped(object.indeterminate as u64),
+            object.overlap,
+            grouped(object.explained as u64)
+        );
+    }
+    if undecided.open.len() > OPEN_MAX {
+        let _ = writeln!(out, "  and {} more", undecided.open.len() - OPEN_MAX);
+    }
+    if matches!(undecided.why, Why::Stopped(_)) {
+        let _ = writeln!(
+            out,
+            "  try: a larger --budget (such as 10m,8GiB) · or record unique values, fewer operations per key, shorter time-outs"
+        );
+    }
+}

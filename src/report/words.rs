@@ -1,0 +1,233 @@
+//! A counterexample in words: its operations with times and nodes, and the sentence that says why no order will do.
+
+use crate::check::verdict::{Contradiction, Violation};
+use crate::history::{History, Nanos, OpId, Operation, Outcome, Value, ValueId};
+
+/// So many lost elements are named; more are counted.
+const NAMED_MAX: usize = 8;
+
+/// The counterexample as lines without colour.
+#[must_use]
+pub fn counterexample(history: &History, violation: &Violation) -> Vec<String> {
+    let scene = Scene { history, violation, shown: cast(violation) };
+    let mut lines = scene.operations();
+    lines.extend(scene.conclusion());
+    lines
+}
+
+/// The operations of the counterexample and those that explain it, in the order of their letters.
+#[must_use]
+pub fn cast(violation: &Violation) -> Vec<OpId> {
+    let mut shown: Vec<OpId> = violation.core.iter().chain(&violation.context).copied().collect();
+    shown.sort_unstable();
+    shown.dedup();
+    shown
+}
+
+/// How a key is called in a headline: `key 17`, or nothing where there is only one object.
+#[must_use]
+pub fn key_name(history: &History, key: ValueId) -> Option<String> {
+    (!key.is_absent()).then(|| format!("key {}", history.values().to_value(key)))
+}
+
+struct Scene<'h> {
+    history: &'h History,
+    violation: &'h Violation,
+    shown: Vec<OpId>,
+}
+
+impl Scene<'_> {
+    fn operations(&self) -> Vec<String> {
+        let rows: Vec<[String; 6]> = self.shown.iter().map(|&id| self.row(id)).collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..6).map(width).collect();
+        let pad = |text: &str, width: usize| format!("{text}{}", " ".repeat(width - text.chars().count()));
+        rows.iter()
+            .map(|row| {
+                let cells: Vec<String> = row
+                    .iter()
+                    .zip(&widths)
+                    .filter(|(_, width)| **width > 0)
+                    .map(|(cell, &width)| pad(cell, width))
+                    .collect();
+                cells.join("  ").trim_end().to_owned()
+            })
+            .collect()
+    }
+
+    /// Letter, client, operation, outcome, times with node, relation.
+    fn row(&self, id: OpId) -> [String; 6] {
+        let operation = self.history.operation(id);
+        let outcome = match operation.outcome() {
+            Outcome::Completed => "ok".to_owned(),
+            Outcome::Rejected => with_reason("failed", operation.error()),
+            Outcome::Indeterminate => with_reason("unknown", operation.error()),
+        };
+        let times = [interval(&operation), operation.node().to_owned()];
+        let times = times.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");
+        [
+            self.letter(id),
+            format!("client {}", operation.process().0),
+            described(&operation),
+            outcome,
+            times,
+            self.relation(&operation),
+        ]
+    }
+
+    fn letter(&self, id: OpId) -> String {
+        let at = self.shown.iter().position(|&shown| shown == id).expect("only shown operations are named");
+        match u8::try_from(at) {
+            Ok(at) if at < 26 => char::from(b'A' + at).to_string(),
+            _ => format!("op {at}"),
+        }
+    }
+
+    /// What real time says about an operation and the one that ended last before it began.
+    fn relation(&self, operation: &Operation<'_>) -> String {
+        let earlier =
+            || self.shown.iter().map(|&id| self.history.operation(id)).filter(|other| other.id() < operation.id());
+        let before = earlier().filter(|other| other.returned() < operation.called()).max_by_key(Operation::returned);
+        match before {
+            Some(before) => {
+                let gap = operation.call_time().0.checked_sub(before.return_time().0);
+                let known = before.return_time() != Nanos::UNKNOWN && operation.call_time() != Nanos::UNKNOWN;
+                let after = match gap.filter(|_| known) {
+                    Some(gap) => format!("{} after", duration(gap)),
+                    None => "after".to_owned(),
+                };
+                format!("began {after} {} ended", self.letter(before.id()))
+            }
+            None => earlier().next().map_or(String::new(), |other| format!("overlaps {}", self.letter(other.id()))),
+        }
+    }
+
+    fn conclusion(&self) -> Vec<String> {
+        match &self.violation.kind {
+            Contradiction::LostAcknowledged { lost } => self.lost(lost),
+            Contradiction::NoOrder => self.no_order(),
+        }
+    }
+
+    fn lost(&self, lost: &[OpId]) -> Vec<String> {
+        let named: Vec<String> =
+            lost.iter().take(NAMED_MAX).map(|&id| self.history.operation(id).argument_value().to_string()).collect();
+        let more = lost.len().saturating_sub(named.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let plural = if lost.len() == 1 { "addition is" } else { "additions are" };
+        vec![
+            "A was acknowledged before B began, but B does not contain its element.".to_owned(),
+            format!("{} acknowledged {plural} missing: {}{more}.", lost.len(), named.join(" ")),
+        ]
+    }
+
+    fn no_order(&self) -> Vec<String> {
+        let Some(could) = &self.violation.could_return else {
+            return vec!["No order of these operations is legal and respects their times.".to_owned()];
+        };
+        let observer = self.history.operation(could.op);
+        let (found, find, seen) = observation(&observer);
+        let name = |&value: &ValueId| self.history.values().to_value(value).to_string();
+        let values = alternatives(&could.values.iter().map(name).collect::<Vec<_>>());
+        let why = self.why_not(&observer, &seen);
+        vec![format!("{} {found} {seen}, but had to {find} {values}: {why}.", self.letter(could.op))]
+    }
+
+    /// Why nobody can have given `seen` to the observer.
+    fn why_not(&self, observer: &Operation<'_>, seen: &Value) -> String {
+        let sources = self.sources(observer.id(), seen);
+        let letters = |sources: &[OpId]| sources.iter().map(|&id| self.letter(id)).collect::<Vec<_>>().join(" and ");
+        if sources.is_empty() && *seen == *self.history.header().initial.as_ref().unwrap_or(&Value::Nil) {
+            return format!("{seen}, the initial value, is overwritten by then");
+        }
+        if sources.is_empty() {
+            return format!("no write of {seen} succeeded or is still open");
+        }
+        if sources.iter().all(|&id| self.history.operation(id).called() > observer.returned()) {
+            return format!("{seen} is only written by {}, which began later", letters(&sources));
+        }
+        format!("{seen}, of {}, is overwritten by then", letters(&sources))
+    }
+
+    /// The shown operations other than the observer that may have put `value` there.
+    fn sources(&self, observer: OpId, value: &Value) -> Vec<OpId> {
+        let writes = |id: OpId| {
+            let operation = self.history.operation(id);
+            let puts = match operation.argument_value() {
+                Value::List(items) => items.last() == Some(value),
+                plain => plain == *value && operation.function() != "read",
+            };
+            id != observer && operation.outcome() != Outcome::Rejected && puts
+        };
+        self.shown.iter().copied().filter(|&id| writes(id)).collect()
+    }
+}
+
+/// How to say what an observer saw, in the past and in the infinitive, and what it saw.
+fn observation(operation: &Operation<'_>) -> (&'static str, &'static str, Value) {
+    match (operation.function(), operation.argument_value()) {
+        ("cas", Value::List(pair)) if pair.len() == 2 => ("found", "find", pair[0].clone()),
+        _ if operation.result().is_absent() => ("returned", "return", Value::Nil),
+        _ => ("returned", "return", operation.result_value()),
+    }
+}
+
+fn alternatives(values: &[String]) -> String {
+    match values {
+        [] => "nothing that it can return".to_owned(),
+        [only] => only.clone(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+    }
+}
+
+fn with_reason(word: &str, reason: &str) -> String {
+    if reason.is_empty() { word.to_owned() } else { format!("{word} ({reason})") }
+}
+
+/// `write 17 := 5`, `read 17 = 5`, `cas 17: 5 → 6`, or the function with its values.
+fn described(operation: &Operation<'_>) -> String {
+    let key = operation.key();
+    let key = if key.is_absent() { String::new() } else { format!(" {}", operation.values().to_value(key)) };
+    let function = operation.function();
+    let argument = operation.argument_value();
+    let completed = operation.outcome() == Outcome::Completed;
+    match (function, &argument) {
+        ("cas", Value::List(pair)) if pair.len() == 2 => format!("cas{key}: {} → {}", pair[0], pair[1]),
+        ("write" | "w" | "put", value) => format!("{function}{key} := {value}"),
+        ("add", value) => format!("add{key} {value}"),
+        _ if completed && matches!(operation.result_value(), Value::List(_)) => {
+            let size = operation.values().items(operation.result()).map_or(0, <[ValueId]>::len);
+            format!("{function}{key} = {size} elements")
+        }
+        (_, Value::Nil) if completed => format!("{function}{key} = {}", operation.result_value()),
+        (_, Value::Nil) => format!("{function}{key}"),
+        (_, value) if completed => format!("{function}{key} {value} = {}", operation.result_value()),
+        (_, value) => format!("{function}{key} {value}"),
+    }
+}
+
+/// `33.010–33.102 s`, as precise as it must be to tell the ends apart.
+fn interval(operation: &Operation<'_>) -> String {
+    let (call, end) = (operation.call_time(), operation.return_time());
+    if call == Nanos::UNKNOWN {
+        return String::new();
+    }
+    if end == Nanos::UNKNOWN {
+        return format!("{:.6} s –", call.seconds());
+    }
+    let digits = if end.0 - call.0 < 10_000_000 { 6 } else { 3 };
+    format!("{:.digits$}–{:.digits$} s", call.seconds(), end.seconds())
+}
+
+/// A duration in the unit that people would choose.
+#[must_use]
+pub fn duration(nanos: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "for display only")]
+    let exact = nanos as f64;
+    match nanos {
+        0..1_000 => format!("{nanos} ns"),
+        1_000..1_000_000 => format!("{:.1} µs", exact / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} ms", exact / 1e6),
+        _ => format!("{:.2} s", exact / 1e9),
+    }
+}

@@ -1,0 +1,5 @@
+//! Each adapter against real servers, through its traits.
+
+mod etcd;
+mod redis;
+mod zookeeper;

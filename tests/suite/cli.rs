@@ -1,0 +1,198 @@
+//! The command line: exit codes, streams, bad input, interrupted pipes.
+
+use crate::command::{consistory, said, say};
+use std::fs;
+use std::io::Read;
+use std::process::Stdio;
+
+const GOOD: &str = r#"{"consistory":1,"model":"register"}
+{"index":0,"time":1,"process":0,"type":"invoke","f":"write","key":1,"value":5}
+{"index":1,"time":2,"process":0,"type":"ok","f":"write","key":1,"value":5}
+{"index":2,"time":3,"process":1,"type":"invoke","f":"read","key":1,"value":null}
+{"index":3,"time":4,"process":1,"type":"ok","f":"read","key":1,"value":5}
+"#;
+
+fn check(history: &[u8], arguments: &[&str]) -> crate::command::Said {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("h.jsonl"), history).expect("the history is written");
+    let arguments: Vec<&str> = ["check", "h.jsonl"].into_iter().chain(arguments.iter().copied()).collect();
+    say(folder.path(), &arguments)
+}
+
+#[test]
+fn a_verdict_goes_to_standard_output_and_talk_to_standard_error() {
+    let said = check(GOOD.as_bytes(), &[]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.starts_with("✓ linearizable"), "{}", said.out);
+    assert!(said.err.contains("judged in"), "{}", said.err);
+    assert!(!said.out.contains('\u{1b}'), "NO_COLOR is honoured");
+    let quiet = check(GOOD.as_bytes(), &["-q"]);
+    assert_eq!(quiet.err, "");
+}
+
+#[test]
+fn a_violation_exits_with_1_and_shows_the_operations() {
+    let said = check(GOOD.replace("\"read\",\"key\":1,\"value\":5", "\"read\",\"key\":1,\"value\":6").as_bytes(), &[]);
+    assert_eq!(said.code, 1);
+    assert!(said.out.contains("✗ linearizable"), "{}", said.out);
+    assert!(said.out.contains("read 1 = 6"), "{}", said.out);
+}
+
+#[test]
+fn too_few_operations_are_vacuous_and_not_green() {
+    let said = check(GOOD.as_bytes(), &["--min-ops", "3"]);
+    assert_eq!(said.code, 4, "{}", said.out);
+    assert!(said.out.contains("∅ VACUOUS"), "{}", said.out);
+    let nothing = check(b"{\"consistory\":1,\"model\":\"register\"}\n", &[]);
+    assert_eq!(nothing.code, 4, "{}{}", nothing.out, nothing.err);
+}
+
+#[test]
+fn a_budget_of_nothing_is_undecided_and_not_green() {
+    let said = check(GOOD.as_bytes(), &["--budget", "0s"]);
+    assert_eq!(said.code, 2, "{}", said.out);
+    assert!(said.out.contains("? linearizable") && said.out.contains("UNDECIDED"), "{}", said.out);
+    assert!(said.out.contains("--budget"), "it says what would help: {}", said.out);
+}
+
+#[test]
+fn bad_input_names_path_line_and_column_and_exits_with_5() {
+    let twice = GOOD.replace("\"process\":1,\"type\":\"invoke\"", "\"process\":1,\"type\":\"ok\"");
+    let cases: [(&str, Vec<u8>, &str); 4] = [
+        ("a return without a call", twice.into_bytes(), "h.jsonl:4:"),
+        ("bad JSON in the middle", GOOD.replace("\"time\":2,", "\"time\":,").into_bytes(), "h.jsonl:3:"),
+        ("nothing", Vec::new(), "h.jsonl"),
+        ("time backwards", GOOD.replace("\"time\":3", "\"time\":1").into_bytes(), "h.jsonl:4:"),
+    ];
+    for (what, history, place) in cases {
+        let said = check(&history, &[]);
+        assert_eq!(said.code, 5, "{what}: {}{}", said.out, said.err);
+        assert!(said.err.contains(place), "{what}: {}", said.err);
+        assert_eq!(said.out, "", "{what}: no verdict");
+    }
+}
+
+#[test]
+fn a_torn_last_line_is_a_warning_and_the_rest_is_judged() {
+    for cut in 1..60 {
+        let said = check(&GOOD.as_bytes()[..GOOD.len() - cut], &[]);
+        assert_eq!(said.code, 0, "cut {cut}: {}{}", said.out, said.err);
+    }
+}
+
+#[test]
+fn wrong_usage_exits_with_64_and_help_with_0() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let wrong: [&[&str]; 6] = [
+        &["chekc"],
+        &["check"],
+        &["run", "nosuchsystem"],
+        &["run", "memory", "-w", "nosuchworkload"],
+        &["check", "x", "--claim", "nosuchclaim"],
+        &["run", "memory", "-t", "5parsecs"],
+    ];
+    for arguments in wrong {
+        let said = say(folder.path(), arguments);
+        assert_eq!(said.code, 64, "{arguments:?}: {}{}", said.out, said.err);
+        assert_eq!(said.out, "", "{arguments:?}");
+    }
+    let help = say(folder.path(), &["--help"]);
+    assert_eq!(help.code, 0);
+    for code in ["  0  ", "  2  undecided", " 64  ", "130  "] {
+        assert!(help.out.contains(code), "the help lists {code}: {}", help.out);
+    }
+}
+
+#[test]
+fn a_missing_file_exits_with_5_and_says_which() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = say(folder.path(), &["check", "absent.jsonl"]);
+    assert_eq!(said.code, 5);
+    assert!(said.err.contains("absent.jsonl"), "{}", said.err);
+}
+
+#[test]
+fn several_files_have_a_verdict_each_and_the_worst_exit_code() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("good.jsonl"), GOOD).expect("is written");
+    fs::write(
+        folder.path().join("bad.jsonl"),
+        GOOD.replace("\"read\",\"key\":1,\"value\":5", "\"read\",\"key\":1,\"value\":6"),
+    )
+    .expect("is written");
+    let said = say(folder.path(), &["check", "good.jsonl", "bad.jsonl", "absent.jsonl"]);
+    assert_eq!(said.code, 1, "violated outweighs a missing file: {}", said.err);
+    assert!(said.out.contains("good.jsonl\n✓") && said.out.contains("bad.jsonl\n✗"), "{}", said.out);
+    let said = say(folder.path(), &["check", "good.jsonl", "absent.jsonl"]);
+    assert_eq!(said.code, 5, "{}", said.err);
+}
+
+#[test]
+fn a_run_leaves_a_folder_with_history_and_verdict_and_a_link_to_the_latest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = say(folder.path(), &["run", "--ops", "500", "-q"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let latest = folder.path().join("runs/latest");
+    for file in ["history.jsonl", "verdict.json"] {
+        assert!(latest.join(file).is_file(), "{file}");
+    }
+    let again = say(folder.path(), &["check", "runs/latest"]);
+    assert_eq!(again.code, 0, "{}", again.err);
+    assert_eq!(again.out, said.out, "check says what run said");
+}
+
+#[test]
+fn a_run_with_too_few_operations_is_vacuous() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = say(folder.path(), &["run", "--ops", "10"]);
+    assert_eq!(said.code, 4, "{}{}", said.out, said.err);
+}
+
+#[test]
+fn a_dry_run_says_the_plan_and_touches_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = say(folder.path(), &["run", "faulty:stale-read", "--dry-run", "--seed", "5"]);
+    assert_eq!(said.code, 0);
+    assert!(said.err.contains("faulty:stale-read") && said.err.contains("seed 5"), "{}", said.err);
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut child = consistory(folder.path(), &["list", "adapters"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    drop(child.stdout.take());
+    let mut err = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut err).expect("reads");
+    assert!(child.wait().expect("ends").success(), "{err}");
+    assert_eq!(err, "");
+}
+
+#[test]
+fn completions_man_pages_schema_and_lists_come_without_errors() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for shell in ["bash", "zsh", "fish"] {
+        let said = say(folder.path(), &["completions", shell]);
+        assert!(said.code == 0 && said.out.contains("consistory"), "{shell}");
+    }
+    assert_eq!(say(folder.path(), &["man", "pages"]).code, 0);
+    for page in ["consistory.1", "consistory-run.1", "consistory-check.1"] {
+        assert!(folder.path().join("pages").join(page).is_file(), "{page}");
+    }
+    assert!(say(folder.path(), &["schema"]).json().is_object());
+    assert!(say(folder.path(), &["list", "--format", "json"]).json()["adapters"].is_array());
+    assert!(say(folder.path(), &["doctor", "--format", "json"]).json()["adapters"].is_array());
+}
+
+#[test]
+fn colours_are_there_when_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("h.jsonl"), GOOD).expect("is written");
+    let mut command = consistory(folder.path(), &["check", "h.jsonl", "--color", "always"]);
+    let said = said(&command.env_remove("NO_COLOR").output().expect("starts"));
+    assert!(said.out.contains("\u{1b}["), "{}", said.out);
+}

@@ -1,0 +1,146 @@
+//! Real systems, driven and judged through the command: what `REQUIRE_SYSTEMS` names must be there; what is not
+//! installed otherwise is skipped where everybody can see it.
+
+use crate::command::{consistory, processes_in, said, say, wait_until};
+use consistory::adapters;
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// Whether a system's programs are installed. Panics if they are not but must be.
+fn is_there(system: &str) -> bool {
+    let folder = tempfile::tempdir().expect("a folder");
+    let doctor = say(folder.path(), &["doctor", "--format", "json"]).json();
+    let rows = doctor["adapters"].as_array().expect("rows");
+    let row = rows.iter().find(|row| row["adapter"] == system).unwrap_or_else(|| panic!("{system} is not built in"));
+    let there = row["can_run"] == true;
+    let required = std::env::var("REQUIRE_SYSTEMS").unwrap_or_default();
+    assert!(
+        there || !required.split(',').any(|name| name == system),
+        "REQUIRE_SYSTEMS names {system}, which is not installed"
+    );
+    if !there {
+        eprintln!("SKIPPED {system}: not installed");
+    }
+    there
+}
+
+/// A short run on a fresh local cluster that must hold and leave nothing behind.
+fn holds(backend: &str, arguments: &[&str]) {
+    let system = backend.split([':', '?']).next().expect("a name");
+    if !is_there(system) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut all = vec!["run", backend, "-t", "3s", "-c", "6", "--format", "json"];
+    all.extend(arguments);
+    let said = say(folder.path(), &all);
+    assert_eq!(said.code, 0, "{backend}: {}{}", said.out, said.err);
+    let verdict = said.json();
+    assert_eq!(verdict["verdict"], "holds", "{backend}");
+    let operations = verdict["claims"][0]["operations"].as_u64().expect("a number");
+    assert!(operations >= 300, "{backend}: only {operations} operations");
+    assert_eq!(processes_in(folder.path()), Vec::<String>::new(), "{backend} left processes");
+    let run = fs::canonicalize(folder.path().join("runs/latest")).expect("a run");
+    let header = fs::read_to_string(run.join("history.jsonl")).expect("a history");
+    let header: serde_json::Value = serde_json::from_str(header.lines().next().expect("a header")).expect("JSON");
+    assert_eq!(header["backend"], backend);
+    assert!(header["versions"].as_object().is_some_and(|versions| !versions.is_empty()), "{header}");
+    assert!(logs(&run) >= 1, "{backend}: the logs of the servers are kept");
+}
+
+fn logs(run: &Path) -> usize {
+    let is_log = |path: &Path| path.extension().is_some_and(|extension| extension == "log");
+    fs::read_dir(run).expect("a folder").flatten().filter(|entry| is_log(&entry.path())).count()
+}
+
+#[test]
+fn redis_alone_is_linearizable_and_keeps_what_it_acknowledged() {
+    holds("redis", &[]);
+    holds("redis", &["-w", "set"]);
+}
+
+#[test]
+fn redis_sentinel_without_faults_is_linearizable_on_its_primary() {
+    holds("redis:sentinel", &[]);
+}
+
+#[test]
+fn redis_cluster_without_faults_is_linearizable_on_its_primaries() {
+    holds("redis:cluster", &[]);
+    holds("redis:cluster", &["-w", "set"]);
+}
+
+#[test]
+fn etcd_is_linearizable_and_keeps_what_it_acknowledged() {
+    holds("etcd", &[]);
+    holds("etcd", &["-w", "set"]);
+}
+
+#[test]
+fn zookeeper_with_sync_is_linearizable_and_keeps_what_it_acknowledged() {
+    holds("zookeeper?reads=sync", &[]);
+    holds("zookeeper", &["-w", "set"]);
+}
+
+#[test]
+fn every_installed_topology_refuses_an_unknown_option_with_the_known_ones() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for adapter in adapters::all() {
+        let backend = format!("{}?no-such-option=1", adapter.info().name);
+        let said = say(folder.path(), &["run", &backend, "-q"]);
+        assert_eq!(said.code, 5, "{backend}: {}", said.err);
+        assert!(said.err.contains("no-such-option"), "{backend}: {}", said.err);
+    }
+}
+
+/// Starts a long run and returns once it has recorded a while.
+fn long_run(folder: &Path, backend: &str) -> std::process::Child {
+    let child = consistory(folder, &["run", backend, "-t", "120s", "-c", "4"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let history = folder.join("runs/latest/history.jsonl");
+    let lines = || fs::read(&history).map_or(0, |bytes| bytes.iter().filter(|&&byte| byte == b'\n').count());
+    wait_until("the run records operations", Duration::from_secs(60), || lines() > 1_000);
+    child
+}
+
+#[test]
+fn after_kill_9_the_servers_are_gone_and_the_history_checks() {
+    for backend in ["redis:sentinel", "etcd", "zookeeper"] {
+        if !is_there(backend.split(':').next().expect("a name")) {
+            continue;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut child = long_run(folder.path(), backend);
+        assert!(processes_in(folder.path()).len() >= 4, "consistory and its servers");
+        child.kill().expect("kill -9");
+        child.wait().expect("is reaped");
+        wait_until("no server is left", Duration::from_secs(10), || processes_in(folder.path()).is_empty());
+        let said = say(folder.path(), &["check", "runs/latest", "--claim", "linearizable"]);
+        let expected: &[i32] = if backend == "zookeeper" { &[0, 1] } else { &[0] };
+        assert!(expected.contains(&said.code), "{backend}: {}{}", said.out, said.err);
+    }
+}
+
+#[test]
+fn a_terminated_run_stops_its_servers_and_keeps_its_history() {
+    if !is_there("redis") {
+        return;
+    }
+    for signal in [Signal::TERM, Signal::INT] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let child = long_run(folder.path(), "redis");
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid")).expect("a pid");
+        kill_process(pid, signal).expect("the signal is sent");
+        let said = said(&child.wait_with_output().expect("ends"));
+        assert_eq!(said.code, 130, "{}", said.err);
+        assert!(said.err.contains("consistory check"), "it says how to judge what there is: {}", said.err);
+        assert_eq!(processes_in(folder.path()), Vec::<String>::new());
+        assert_eq!(say(folder.path(), &["check", "runs/latest"]).code, 0);
+    }
+}

@@ -1,0 +1,179 @@
+//! The house rules that a machine can hold: who imports whom, sizes, module docs, no unlisted members, true tables.
+
+use consistory::cli::exit_code::Exit;
+use consistory::{adapters, check, workloads};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The top-level modules that a module may import, besides itself.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("history", &[]),
+    ("check", &["history"]),
+    ("generate", &["history"]),
+    ("record", &["history"]),
+    ("workloads", &["history", "record"]),
+    ("report", &["history", "check"]),
+    ("adapters", &["history", "record"]),
+];
+/// The most lines of a file without its tests.
+const LINES_MAX: usize = 600;
+/// The most lines of a catalogue's mod.rs without its tests.
+const CATALOGUE_LINES_MAX: usize = 150;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file of the library with its text.
+fn sources() -> Vec<(PathBuf, String)> {
+    fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                collect(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(&root().join("src"), &mut found);
+    collect(&root().join("adapters"), &mut found);
+    found.sort();
+    assert!(found.len() > 50, "only {} files found", found.len());
+    found.into_iter().map(|path| (path.clone(), fs::read_to_string(&path).expect("UTF-8"))).collect()
+}
+
+fn relative(path: &Path) -> String {
+    path.strip_prefix(root()).expect("below the root").display().to_string()
+}
+
+/// The top-level module that a file belongs to.
+fn module_of(path: &Path) -> String {
+    let relative = relative(path);
+    let inner = relative.strip_prefix("src/").unwrap_or(&relative);
+    inner.split('/').next().expect("not empty").trim_end_matches(".rs").to_owned()
+}
+
+/// The text before the unit tests.
+fn without_tests(text: &str) -> &str {
+    text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or(text)
+}
+
+#[test]
+fn modules_import_only_what_the_architecture_allows() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let module = module_of(&path);
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else { continue };
+        let code: Vec<&str> =
+            without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for (at, rest) in code.join("\n").split("crate::").enumerate().skip(1) {
+            let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let is_module = MAY_IMPORT.iter().any(|(known, _)| *known == name) || name == "cli";
+            if is_module && name != module && !allowed.contains(&name.as_str()) {
+                wrong.push(format!("{} imports crate::{name} (use {at})", relative(&path)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn checking_and_histories_are_pure() {
+    let impure =
+        ["std::fs", "std::process", "SystemTime", "println!", "eprintln!", "rand::", "std::env", "std::net", "tokio"];
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        if !["check", "history"].contains(&module_of(&path).as_str()) {
+            continue;
+        }
+        for line in without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//")) {
+            wrong.extend(
+                impure.iter().filter(|word| line.contains(**word)).map(|word| format!("{}: {word}", relative(&path))),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_and_catalogues_keep_their_size() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let lines = without_tests(&text).lines().count();
+        let catalogue = path.ends_with("mod.rs") && text.contains("To add one:");
+        let most = if catalogue { CATALOGUE_LINES_MAX } else { LINES_MAX };
+        if lines > most {
+            wrong.push(format!("{}: {lines} lines, at most {most}", relative(&path)));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let silent: Vec<String> =
+        sources().iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(path, _)| relative(path)).collect();
+    assert!(silent.is_empty(), "{silent:#?}");
+}
+
+#[test]
+fn unsafe_code_is_in_one_place() {
+    let with: Vec<String> = sources()
+        .iter()
+        .filter(|(_, text)| {
+            text.lines().any(|line| line.trim_start().starts_with("unsafe ") || line.contains("= unsafe {"))
+        })
+        .map(|(path, _)| relative(path))
+        .collect();
+    assert_eq!(with, ["src/record/cluster/parent_death.rs"]);
+}
+
+#[test]
+fn the_readme_lists_every_adapter_workload_and_exit_code() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("a README");
+    let mut missing = Vec::new();
+    for adapter in adapters::all() {
+        let info = adapter.info();
+        for topology in info.topologies.iter().filter(|_| info.name != "faulty") {
+            let name = if topology.name.is_empty() {
+                info.name.to_owned()
+            } else {
+                format!("{}:{}", info.name, topology.name)
+            };
+            missing.extend((!readme.contains(&format!("| `{name}` |"))).then_some(name));
+        }
+    }
+    for workload in workloads::all() {
+        let name = workload.info().name;
+        missing.extend((!readme.contains(&format!("| `{name}` |"))).then(|| name.to_owned()));
+    }
+    for exit in Exit::ALL {
+        let row = format!("| {} | {} |", exit.code(), exit.meaning());
+        missing.extend((!readme.contains(&row)).then_some(row));
+    }
+    assert!(missing.is_empty(), "not in the README: {missing:#?}");
+}
+
+#[test]
+fn names_in_catalogues_are_unique_and_can_be_found() {
+    for adapter in adapters::all() {
+        let info = adapter.info();
+        assert!(adapters::find(info.name).is_some());
+        assert!(!info.about.is_empty() && !info.topologies.is_empty() && !info.promises.is_empty(), "{}", info.name);
+    }
+    for workload in workloads::all() {
+        let info = workload.info();
+        assert!(workloads::find(info.name).is_some());
+        assert!(
+            check::models::all().iter().any(|model| model.name == info.model),
+            "{}: no model {}",
+            info.name,
+            info.model
+        );
+        for claim in info.claims {
+            assert!(check::guarantee::find(claim).is_some(), "{}: no claim {claim}", info.name);
+        }
+    }
+}
