@@ -4,6 +4,8 @@
 //! open at a time. Each line: the object, the decider that answered, seconds for the verdict alone, seconds for the
 //! verdict with its order, seconds to replay that order, and the process's peak memory so far.
 
+#![expect(clippy::print_stdout, reason = "a benchmark tells what it measured")]
+
 use consistory::check::budget::Budget;
 use consistory::check::linearizable::{Decision, Ladder, Wish, decide};
 use consistory::check::models::{
@@ -25,21 +27,21 @@ fn main() {
     println!("{operations} operations, seed {SEED}");
     println!("object               decider          verdict  with order   replay    peak");
     let mut random = SmallRng::seed_from_u64(SEED);
-    measure("fifo-queue", FifoQueue, containers(&mut random, operations, VecDeque::pop_front));
-    measure("stack", Stack, containers(&mut random, operations, VecDeque::pop_back));
+    measure("fifo-queue", FifoQueue, &containers(&mut random, operations, VecDeque::pop_front));
+    measure("stack", Stack, &containers(&mut random, operations, VecDeque::pop_back));
     measure(
         "unordered-queue",
         UnorderedQueue,
-        containers(&mut random, operations, |inside| inside.swap_remove_back(0)),
+        &containers(&mut random, operations, |inside| inside.swap_remove_back(0)),
     );
-    measure("set by element", Set, elements(operations));
-    measure("set with reads", Set, snapshots(operations));
-    measure("counter", Counter::starting_at(0), counter(&mut random, operations));
-    measure("counter with sums", Counter::starting_at(0), sums(operations));
-    measure("mutex", Mutex, (0..operations).map(|at| mutex(at % 2 == 0)).collect());
+    measure("set by element", Set, &elements(operations));
+    measure("set with reads", Set, &snapshots(operations));
+    measure("counter", Counter::starting_at(0), &counter(&mut random, operations));
+    measure("counter with sums", Counter::starting_at(0), &sums(operations));
+    measure("mutex", Mutex, &(0..operations).map(|at| mutex(at % 2 == 0)).collect::<Vec<_>>());
     let permit = |at: usize| SemaphoreCall { kind: mutex(at % 8 < 4), permits: 1 };
-    measure("semaphore", Semaphore::new(4), (0..operations).map(permit).collect());
-    measure("versioned-register", VersionedRegister::default(), versions(&mut random, operations));
+    measure("semaphore", Semaphore::new(4), &(0..operations).map(permit).collect::<Vec<_>>());
+    measure("versioned-register", VersionedRegister::default(), &versions(&mut random, operations));
 }
 
 fn value(number: usize) -> ValueId {
@@ -126,7 +128,7 @@ fn versions(random: &mut SmallRng, operations: usize) -> Vec<VersionedCall> {
 }
 
 /// The calls, each around its place in the order, as a problem.
-fn overlap<M: Ladder>(model: M, calls: Vec<M::Call>) -> Problem<M> {
+fn overlap<M: Ladder>(model: M, calls: &[M::Call]) -> Problem<M> {
     let mut random = SmallRng::seed_from_u64(SEED);
     let mut ends = Vec::with_capacity(2 * calls.len());
     for at in 0..calls.len() {
@@ -152,7 +154,7 @@ fn overlap<M: Ladder>(model: M, calls: Vec<M::Call>) -> Problem<M> {
     problem
 }
 
-fn measure<M: Ladder>(name: &str, model: M, calls: Vec<M::Call>) {
+fn measure<M: Ladder>(name: &str, model: M, calls: &[M::Call]) {
     let problem = overlap(model, calls);
     let budget = Budget::unlimited();
     let start = Instant::now();

@@ -21,13 +21,14 @@ const CHECKS_MAX: u32 = 4_000;
 type Kept = BTreeMap<usize, bool>;
 
 /// The core of a contradiction as a problem of its own. `violated` decides sub-problems; an undecided one counts as
-/// not violated.
+/// not violated. `enough` ends the search for a smaller one.
 pub fn shrink<M: Model>(
     problem: &Problem<M>,
     conflict: &Conflict,
     violated: &dyn Fn(&Problem<M>) -> bool,
+    enough: &dyn Fn() -> bool,
 ) -> Problem<M> {
-    let mut shrinker = Shrinker { problem, violated, checks: 0, sources: RefCell::default() };
+    let mut shrinker = Shrinker { problem, violated, enough, checks: 0, sources: RefCell::default() };
     let start = shrinker.start(conflict);
     let small = shrinker.minimise(start);
     shrinker.restrict(&small)
@@ -36,6 +37,7 @@ pub fn shrink<M: Model>(
 struct Shrinker<'p, M: Model> {
     problem: &'p Problem<M>,
     violated: &'p dyn Fn(&Problem<M>) -> bool,
+    enough: &'p dyn Fn() -> bool,
     checks: u32,
     /// What each operation may owe its result to, as far as it was asked.
     sources: RefCell<FxHashMap<usize, Vec<usize>>>,
@@ -86,7 +88,7 @@ impl<M: Model> Shrinker<'_, M> {
             let mut dropped_some = false;
             let places: Vec<usize> = kept.keys().copied().collect();
             for chunk in places.chunks(block) {
-                if self.checks > CHECKS_MAX {
+                if self.checks > CHECKS_MAX || (self.enough)() {
                     return kept;
                 }
                 let smaller = self.without(&kept, chunk);
@@ -192,7 +194,8 @@ mod tests {
     }
 
     fn core(calls: &[RegisterCall]) -> Vec<u32> {
-        let core = shrink(&sequential(calls), &Conflict::default(), &|part| has_no_order(part) == Some(true));
+        let core =
+            shrink(&sequential(calls), &Conflict::default(), &|part| has_no_order(part) == Some(true), &|| false);
         core.ops.iter().map(|id| id.0).collect()
     }
 

@@ -65,6 +65,11 @@ pub struct Violation {
     /// Operations that explain the core without being part of the contradiction, such as a failed write of the value
     /// that was read.
     pub context: Vec<OpId>,
+    /// How many operations of the object had returned before the core; it contradicts itself in every state that they
+    /// can have led to. 0 where it does so by itself.
+    pub before: usize,
+    /// Those states, in words.
+    pub states: Vec<String>,
     /// Whether the independent verifier tried every order of the core and found none. It only ever declines, for a
     /// core too large to try every order; where it finds one, there is no verdict at all.
     pub verified: bool,

@@ -5,6 +5,7 @@
 
 use super::models::Model;
 use super::problem::{NEVER, Problem};
+use crate::history::OpId;
 
 /// A core larger than this is not re-verified by trying every order.
 pub const CORE_MAX: usize = 24;
@@ -53,12 +54,30 @@ pub fn replay<M: Model>(problem: &Problem<M>, order: &[u32]) -> Result<(), Flaw>
     }
 }
 
-/// Whether no order at all linearizes these few calls: all orders are tried, nothing is memoised. `None` if there
-/// are more than [`CORE_MAX`] calls.
+/// A point from which a contradiction begins: a state, and those of its calls that have already taken effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start<S> {
+    /// The state.
+    pub state: S,
+    /// The calls.
+    pub placed: Vec<OpId>,
+}
+
+/// Whether no order at all linearizes these few calls from any of those starts: all orders are tried, nothing is
+/// memoised. `None` if there are more than [`CORE_MAX`] calls.
+#[must_use]
+pub fn has_no_order_from<M: Model>(problem: &Problem<M>, starts: &[Start<M::State>]) -> Option<bool> {
+    let allows = |start: &Start<M::State>| {
+        let mut placed: Vec<bool> = problem.ops.iter().map(|id| start.placed.contains(id)).collect();
+        some_order(problem, &mut placed, &start.state)
+    };
+    (problem.len() <= CORE_MAX).then(|| !starts.iter().any(allows))
+}
+
+/// Whether no order at all linearizes these few calls; see [`has_no_order_from`].
 #[must_use]
 pub fn has_no_order<M: Model>(problem: &Problem<M>) -> Option<bool> {
-    let fits = problem.len() <= CORE_MAX;
-    fits.then(|| !some_order(problem, &mut vec![false; problem.len()], &problem.model.initial()))
+    has_no_order_from(problem, &[Start { state: problem.model.initial(), placed: Vec::new() }])
 }
 
 fn some_order<M: Model>(problem: &Problem<M>, placed: &mut [bool], state: &M::State) -> bool {

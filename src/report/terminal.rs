@@ -10,6 +10,10 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const OPEN: Style = AnsiColor::Yellow.on_default().bold();
 const DIM: Style = Style::new().dimmed();
+/// So many states are spelled; more are counted.
+const STATES_MAX: usize = 3;
+/// The most characters of a state.
+const STATE_CHARS_MAX: usize = 48;
 /// So many undecided objects are listed; more are counted.
 const OPEN_MAX: usize = 5;
 
@@ -86,6 +90,13 @@ fn why(out: &mut String, history: &History, finding: &Finding, violation: &Viola
     for line in drawing::timeline(history, &words::cast(violation)) {
         let _ = writeln!(out, "{DIM}  {line}{DIM:#}");
     }
+    if violation.before > 0 {
+        let states: Vec<String> = violation.states.iter().take(STATES_MAX).map(|state| shortened(state)).collect();
+        let more = violation.states.len() - states.len();
+        let more = if more > 0 { format!(" or {more} more") } else { String::new() };
+        let before = grouped(violation.before as u64);
+        let _ = writeln!(out, "  The {before} operations before leave the object at {}{more}.", states.join(" or "));
+    }
     if let Some(stuck) = violation.stuck {
         let at = history.operation(stuck.at);
         let _ = writeln!(
@@ -102,6 +113,16 @@ fn why(out: &mut String, history: &History, finding: &Finding, violation: &Viola
         "{DIM}  smallest set found: {count} of {} operations · {verified}{DIM:#}",
         grouped(finding.operations as u64)
     );
+}
+
+/// The end of a long state: what was appended last matters most.
+fn shortened(state: &str) -> String {
+    let length = state.chars().count();
+    if length <= STATE_CHARS_MAX {
+        state.to_owned()
+    } else {
+        format!("…{}", state.chars().skip(length - STATE_CHARS_MAX).collect::<String>())
+    }
 }
 
 fn open(out: &mut String, history: &History, undecided: &Undecided) {

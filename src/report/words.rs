@@ -190,19 +190,34 @@ fn described(operation: &Operation<'_>) -> String {
     let key = if key.is_absent() { String::new() } else { format!(" {}", operation.values().to_value(key)) };
     let function = operation.function();
     let argument = operation.argument_value();
-    let completed = operation.outcome() == Outcome::Completed;
-    match (function, &argument) {
-        ("cas", Value::List(pair)) if pair.len() == 2 => format!("cas{key}: {} → {}", pair[0], pair[1]),
-        ("write" | "w" | "put", value) => format!("{function}{key} := {value}"),
-        ("add", value) => format!("add{key} {value}"),
-        _ if completed && matches!(operation.result_value(), Value::List(_)) => {
-            let size = operation.values().items(operation.result()).map_or(0, <[ValueId]>::len);
-            format!("{function}{key} = {size} elements")
-        }
-        (_, Value::Nil) if completed => format!("{function}{key} = {}", operation.result_value()),
+    let call = match (function, &argument) {
+        ("cas", Value::List(pair)) if pair.len() == 2 => return format!("cas{key}: {} → {}", pair[0], pair[1]),
+        ("write" | "w" | "put", value) => return format!("{function}{key} := {value}"),
         (_, Value::Nil) => format!("{function}{key}"),
-        (_, value) if completed => format!("{function}{key} {value} = {}", operation.result_value()),
-        (_, value) => format!("{function}{key} {value}"),
+        (_, value) => format!("{function}{key} {}", brief(value)),
+    };
+    let result = operation.result_value();
+    let says_nothing = (result == argument || result == Value::Nil) && !LOOKS.contains(&function);
+    if operation.outcome() != Outcome::Completed || says_nothing {
+        call
+    } else {
+        format!("{call} = {}", brief(&result))
+    }
+}
+
+/// Functions whose result is what they are called for, even if it is nil.
+const LOOKS: &[&str] = &["read", "r", "get", "dequeue", "deq", "pop", "contains"];
+/// Longer lists are counted instead of spelled.
+const SPELLED_MAX: usize = 12;
+
+fn brief(value: &Value) -> String {
+    match value {
+        Value::List(items) if items.len() > SPELLED_MAX => format!("{} elements", items.len()),
+        Value::Text(text) if text.chars().count() > 40 => {
+            let end: String = text.chars().rev().take(37).collect::<Vec<_>>().into_iter().rev().collect();
+            format!("…{end}")
+        }
+        plain => plain.to_string(),
     }
 }
 

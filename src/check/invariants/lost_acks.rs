@@ -52,6 +52,8 @@ fn first(key: ValueId, add: OpId, read: OpId) -> Violation {
         stuck: None,
         could_return: None,
         context: Vec::new(),
+        before: 0,
+        states: Vec::new(),
         // Set membership is its own proof: the core is the addition and the read that lacks its element.
         verified: true,
     }

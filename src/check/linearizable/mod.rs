@@ -7,6 +7,7 @@ pub mod catalogue;
 mod core_closure;
 mod counting;
 mod coverage;
+mod cut;
 mod depth_first;
 mod extents;
 mod fifo;

@@ -1,6 +1,6 @@
 //! The linearizability of a whole history: every object apart, in parallel, and the evidence verified.
 
-use super::{Answer, Conflict, Decision, Ladder, Wish, decide};
+use super::{Answer, Conflict, Decision, Ladder, Wish, cut, decide};
 use crate::check::budget::{Budget, Stop};
 use crate::check::guarantee::Claim;
 use crate::check::judge::JudgeError;
@@ -11,7 +11,7 @@ use crate::check::shrink::shrink;
 use crate::check::verdict::{
     Contradiction, CouldReturn, Finding, OpenObject, Stuck, Undecided, Verdict, Violation, Why, Witness,
 };
-use crate::check::witness::{has_no_order, replay};
+use crate::check::witness::{Start, has_no_order_from, replay};
 use crate::history::{History, OpId, Outcome, ValueId};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -178,26 +178,55 @@ fn overlap<M: Model>(problem: &Problem<M>) -> usize {
     most
 }
 
+/// A conflict that names more operations than this is not yet a counterexample that people can read.
+const NAMED_MAX: usize = 8;
+
+/// A contradiction: calls that have no order from any of those starts.
+struct Core<M: Model> {
+    calls: Problem<M>,
+    starts: Vec<Start<M::State>>,
+    before: usize,
+}
+
 /// The counterexample of one object, shrunk and verified.
 fn violation<M: Ladder>(history: &History, object: &Judged<M>, budget: &Budget) -> Result<Violation, JudgeError> {
     let (conflict, problem) = object.conflict().expect("only violated objects are asked");
-    let violated = |part: &Problem<M>| matches!(decide(part, Wish::default(), budget).decision, Decision::Violated(_));
-    let core = shrink(problem, conflict, &violated);
-    let no_order = has_no_order(&core);
+    let core = core(problem, conflict, budget);
+    let no_order = has_no_order_from(&core.calls, &core.starts);
     if no_order == Some(false) {
         return Err(object.contradicted(history, "the smallest contradiction has a legal order".into()));
     }
     let stuck = conflict.event.and_then(|event| stuck(problem, event));
     Ok(Violation {
         key: object.key,
+        states: states(&core),
         could_return: could_return(&core),
-        context: context(history, problem, &core),
-        core: core.ops,
+        context: context(history, problem, &core.calls),
+        core: core.calls.ops,
         kind: Contradiction::NoOrder,
         keys: Vec::new(),
         stuck,
+        before: core.before,
         verified: no_order == Some(true),
     })
+}
+
+/// The smallest contradiction. Where every operation matters to what follows, first the part between quiescent points
+/// in which it lies.
+fn core<M: Ladder>(problem: &Problem<M>, conflict: &Conflict, budget: &Budget) -> Core<M> {
+    let enough = || budget.exceeded().is_some();
+    let named = (1..=NAMED_MAX).contains(&conflict.places.len());
+    if !named
+        && !problem.model.needs_only_the_past()
+        && let Some(found) = cut::find(problem, budget)
+    {
+        let violated = |part: &Problem<M>| cut::is_contradiction(part, &found.starts) == Some(true);
+        let calls = shrink(&found.part, &Conflict::default(), &violated, &enough);
+        return Core { calls, starts: found.starts, before: found.before };
+    }
+    let violated = |part: &Problem<M>| matches!(decide(part, Wish::default(), budget).decision, Decision::Violated(_));
+    let calls = shrink(problem, conflict, &violated, &enough);
+    Core { calls, starts: vec![Start { state: problem.model.initial(), placed: Vec::new() }], before: 0 }
 }
 
 fn stuck<M: Model>(problem: &Problem<M>, event: u32) -> Option<Stuck> {
@@ -206,27 +235,39 @@ fn stuck<M: Model>(problem: &Problem<M>, event: u32) -> Option<Stuck> {
     Some(Stuck { explained, at: problem.ops[at] })
 }
 
+/// The states that the calls before the core can have led to, spelled for people.
+fn states<M: Model>(core: &Core<M>) -> Vec<String> {
+    if core.before == 0 {
+        return Vec::new();
+    }
+    let mut states: Vec<String> = core.starts.iter().map(|start| core.calls.model.describe(&start.state)).collect();
+    states.sort_unstable();
+    states.dedup();
+    states
+}
+
 /// What the last observer of the core could have returned, given the other operations.
-fn could_return<M: Model>(core: &Problem<M>) -> Option<CouldReturn> {
-    let produced = core.calls.iter().filter_map(|call| core.model.produces(call));
+fn could_return<M: Model>(core: &Core<M>) -> Option<CouldReturn> {
+    let Core { calls: problem, starts, .. } = core;
+    let produced = problem.calls.iter().filter_map(|call| problem.model.produces(call));
     let candidates: Vec<ValueId> = std::iter::once(ValueId::NIL).chain(produced).collect();
-    (0..core.len()).rev().find_map(|at| {
-        core.model.returning(&core.calls[at], ValueId::NIL)?;
+    (0..problem.len()).rev().find_map(|at| {
+        problem.model.returning(&problem.calls[at], ValueId::NIL)?;
         let mut values: Vec<ValueId> = Vec::new();
         for &value in &candidates {
-            let mut changed = core.clone();
-            changed.calls[at] = core.model.returning(&core.calls[at], value)?;
-            if has_no_order(&changed) == Some(false) && !values.contains(&value) {
+            let mut changed = problem.clone();
+            changed.calls[at] = problem.model.returning(&problem.calls[at], value)?;
+            if has_no_order_from(&changed, starts) == Some(false) && !values.contains(&value) {
                 values.push(value);
             }
         }
-        (!values.is_empty()).then(|| CouldReturn { op: core.ops[at], values })
+        (!values.is_empty()).then(|| CouldReturn { op: problem.ops[at], values })
     })
 }
 
 /// Rejected operations that carry a value which the core observed and nothing in the object produced.
 fn context<M: Model>(history: &History, problem: &Problem<M>, core: &Problem<M>) -> Vec<OpId> {
-    let observed = core.ops.iter().map(|&id| history.operation(id).result());
+    let observed = core.calls.iter().filter_map(|call| core.model.observes(call));
     let produced = |value| problem.calls.iter().any(|call| problem.model.produces(call) == Some(value));
     let unexplained: Vec<ValueId> =
         observed.filter(|&value| !value.is_absent() && value != ValueId::NIL && !produced(value)).collect();

@@ -172,6 +172,13 @@ impl Model for Register {
         }
     }
 
+    fn observes(&self, call: &RegisterCall) -> Option<ValueId> {
+        match *call {
+            RegisterCall::Read(value) | RegisterCall::Cas { from: value, .. } => Some(value),
+            RegisterCall::Write(_) | RegisterCall::FailedCas(_) => None,
+        }
+    }
+
     fn produces(&self, call: &RegisterCall) -> Option<ValueId> {
         match *call {
             RegisterCall::Write(value) | RegisterCall::Cas { to: value, .. } => Some(value),

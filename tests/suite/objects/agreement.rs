@@ -29,6 +29,7 @@ struct Tally {
 }
 
 /// Judges so many random histories of one object; the deciders in `often` settle at least a third of them.
+#[expect(clippy::print_stdout, reason = "the seeds of a failed run must be known")]
 pub(super) fn agree<S, M>(name: &str, spec: &S, model: impl Fn(&History) -> M, often: &[&str])
 where
     S: Specification,
@@ -68,7 +69,7 @@ impl Trial<'_> {
         let history = record(&made.ops);
         let model = model(&history);
         let call =
-            |&at: &usize| model.call(&history.operation(OpId(u32::try_from(at).unwrap()))).expect("a known call");
+            |&at: &usize| model.call(&history.operation(OpId(u32::try_from(at).expect("few")))).expect("a known call");
         let calls: Vec<M::Call> = made.order.iter().filter_map(call).collect();
         let legal = |kept: &[bool]| {
             let mut state = Some(model.initial());

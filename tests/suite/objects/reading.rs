@@ -78,7 +78,7 @@ fn texts_of_porcupine_are_empty_at_first_and_grow() {
     ]);
     let calls = calls(&KvAppend, &history);
     assert_eq!(calls[3], None);
-    let state = calls.iter().flatten().fold(Some(KvAppend.initial()), |state, call| KvAppend.step(&state?, call));
+    let state = calls.iter().flatten().try_fold(KvAppend.initial(), |state, call| KvAppend.step(&state, call));
     assert_eq!(state.as_deref(), Some("x 0 0 y"));
     assert_eq!(calls[1], Some(KvAppendCall::Append("x 0 0 y".into())));
 }
