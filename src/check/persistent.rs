@@ -198,13 +198,13 @@ mod tests {
 
     #[test]
     fn it_behaves_like_a_tree_map_and_equal_contents_are_equal_however_they_came_about() {
-        for seed in 0..40 {
-            let mut random = SmallRng::seed_from_u64(seed);
+        for seed in 0..40usize {
+            let mut random = SmallRng::seed_from_u64(seed as u64);
             let mut truth = BTreeMap::new();
             let mut map = PersistentMap::default();
-            let range = [8, 60, 3000][seed as usize % 3];
+            let range = [8, 60, 3000][seed % 3];
             for _ in 0..400 {
-                let key = random.random_range(0..range) * [1, 1 << 32 | 1][seed as usize % 2];
+                let key = random.random_range(0..range) * [1, 1 << 32 | 1][seed % 2];
                 if random.random_bool(0.6) {
                     let value = random.random_range(0..3);
                     truth.insert(key, value);

@@ -13,11 +13,12 @@
 //! What Jepsen's counter checker does (bounds for each read by itself) is necessary, but misses what two reads
 //! contradict.
 
-use super::timeline::{Moment, moments};
+use super::timeline::{Moment, called_before_the_end, moments};
 use super::{Conflict, Decision, Wish};
 use crate::check::budget::Budget;
 use crate::check::models::{Counter, CounterCall};
 use crate::check::problem::{NEVER, Problem};
+use rustc_hash::FxHashSet;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -44,10 +45,13 @@ pub(super) fn decide(problem: &Problem<Counter>, wish: Wish, _: &Budget) -> Deci
 /// Operations that tell a sum, and that no order of all additions explains.
 pub(super) struct Observers(pub Vec<u32>);
 
-/// The observers and, since sums need them all, every addition.
+/// The observers and, since sums need them all, every addition called before the last of them returned.
 pub(super) fn evidence(problem: &Problem<Counter>, observers: &[u32]) -> Conflict {
+    let known = called_before_the_end(problem, observers);
+    let observers: FxHashSet<u32> = observers.iter().copied().collect();
     let kept = |place: u32, call: &CounterCall| call.delta() != 0 || observers.contains(&place);
-    let places = (0..).zip(&problem.calls).filter(|(place, call)| kept(*place, call)).map(|(place, _)| place).collect();
+    let calls = (0..).zip(&problem.calls[..known]);
+    let places = calls.filter(|(place, call)| kept(*place, call)).map(|(place, _)| place).collect();
     Conflict { places, event: None }
 }
 
@@ -188,7 +192,11 @@ impl Slots {
             .filter(|&(at, _)| (at - 1).div_euclid(2) <= last)
             .max_by_key(|&(_, place): &(i128, u32)| problem.invoked[place as usize])
             .map(|(_, place)| place);
-        Observers(before.into_iter().chain(after).collect())
+        // Additions that returned a sum between the two are bound to their slots by themselves.
+        let bound = (0..)
+            .zip(&self.position)
+            .filter(|(_, position)| position.is_some_and(|at| at % 2 == 0 && at / 2 > idle && at / 2 <= last));
+        Observers(before.into_iter().chain(after).chain(bound.map(|(place, _)| place)).collect())
     }
 
     /// Of those who saw that many additions or more, the one that returned first.

@@ -89,8 +89,8 @@ impl Ladder for MultiRegister {}
 impl Ladder for Counter {
     fn ladder() -> Vec<Decider<Self>> {
         vec![
-            Decider { name: "counting", decide: counting::decide },
-            Decider { name: "sums", decide: sums::decide },
+            Decider { name: "equal steps", decide: counting::decide },
+            Decider { name: "returned sums", decide: sums::decide },
             search(),
         ]
     }
@@ -98,13 +98,13 @@ impl Ladder for Counter {
 
 impl Ladder for FifoQueue {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider { name: "fifo-order", decide: fifo::decide }, search()]
+        vec![Decider { name: "queue order", decide: fifo::decide }, search()]
     }
 }
 
 impl Ladder for Stack {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider { name: "stack-nesting", decide: lifo::decide }, search()]
+        vec![Decider { name: "stack nesting", decide: lifo::decide }, search()]
     }
 }
 
@@ -117,8 +117,8 @@ impl Ladder for UnorderedQueue {
 impl Ladder for Set {
     fn ladder() -> Vec<Decider<Self>> {
         vec![
-            Decider { name: "set-elements", decide: set_elements::decide },
-            Decider { name: "set-snapshots", decide: set_snapshots::decide },
+            Decider { name: "set elements", decide: set_elements::decide },
+            Decider { name: "set snapshots", decide: set_snapshots::decide },
             search(),
         ]
     }

@@ -13,7 +13,7 @@
 //! O(n log n).
 
 use super::extents::Extents;
-use super::timeline::{Moment, moments};
+use super::timeline::{Moment, called_before_the_end, moments};
 use super::{Conflict, Decision, Wish};
 use crate::check::budget::Budget;
 use crate::check::models::{ContainerCall, UnorderedQueue};
@@ -50,7 +50,7 @@ fn count(problem: &Problem<UnorderedQueue>) -> Result<Vec<u32>, Conflict> {
                 if let ContainerCall::Take(value) = problem.calls[place as usize] {
                     let Some(left) = inside.get(&value).and_then(|inside| inside.checked_sub(1)) else {
                         return Err(Conflict {
-                            places: whole(problem, value),
+                            places: whole(problem, value, place),
                             event: Some(problem.returned[place as usize]),
                         });
                     };
@@ -63,15 +63,17 @@ fn count(problem: &Problem<UnorderedQueue>) -> Result<Vec<u32>, Conflict> {
     Ok(order)
 }
 
-/// All operations of a value, and the removals of something unknown that its insertions need.
-fn whole(problem: &Problem<UnorderedQueue>, value: ValueId) -> Vec<u32> {
-    let inserted = problem.calls.contains(&ContainerCall::Insert(value));
+/// All operations of a value that were called before the one at `last` returned, and the removals of something
+/// unknown that its insertions need.
+fn whole(problem: &Problem<UnorderedQueue>, value: ValueId, last: u32) -> Vec<u32> {
+    let calls = &problem.calls[..called_before_the_end(problem, &[last])];
+    let inserted = calls.contains(&ContainerCall::Insert(value));
     let member = |call: &ContainerCall| match *call {
         ContainerCall::Insert(other) | ContainerCall::Take(other) => other == value,
         ContainerCall::TakeUnknown => inserted,
         ContainerCall::TakeNothing => false,
     };
-    (0..).zip(&problem.calls).filter(|(_, call)| member(call)).map(|(place, _)| place).collect()
+    (0..).zip(calls).filter(|(_, call)| member(call)).map(|(place, _)| place).collect()
 }
 
 fn with_nothing(problem: &Problem<UnorderedQueue>, wish: Wish) -> Decision {

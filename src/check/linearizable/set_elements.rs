@@ -106,7 +106,10 @@ impl Element<'_> {
         };
         match found {
             Ok(order) => Decision::Holds(Some(order)),
-            Err(event) => Decision::Violated(Conflict { places: self.places.clone(), event }),
+            Err(event) => {
+                let called = |&place: &u32| event.is_none_or(|event| self.problem.invoked[place as usize] < event);
+                Decision::Violated(Conflict { places: self.places.iter().copied().filter(called).collect(), event })
+            }
         }
     }
 

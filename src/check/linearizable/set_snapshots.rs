@@ -8,6 +8,7 @@
 //! added twice, or if an addition tells whether the element was new.
 
 use super::positions::{self, Inversion};
+use super::timeline::called_before_the_end;
 use super::{Conflict, Decision, Wish};
 use crate::check::budget::Budget;
 use crate::check::models::{Set, SetCall};
@@ -37,7 +38,8 @@ pub(super) fn decide(problem: &Problem<Set>, wish: Wish, _: &Budget) -> Decision
     }
 }
 
-/// The operations and, for the reads among them, every addition of what they saw.
+/// The operations and, for the reads among them, every addition of what they saw; what was called when the last of
+/// the operations had returned is enough.
 fn evidence(problem: &Problem<Set>, core: &[u32]) -> Conflict {
     let mut seen: FxHashSet<ValueId> = FxHashSet::default();
     for &place in core {
@@ -48,7 +50,8 @@ fn evidence(problem: &Problem<Set>, core: &[u32]) -> Conflict {
     let kept = |place: u32, call: &SetCall| {
         core.contains(&place) || call.element().is_some_and(|element| seen.contains(&element))
     };
-    let places = (0..).zip(&problem.calls).filter(|(place, call)| kept(*place, call)).map(|(place, _)| place).collect();
+    let calls = (0..).zip(&problem.calls[..called_before_the_end(problem, core)]);
+    let places = calls.filter(|(place, call)| kept(*place, call)).map(|(place, _)| place).collect();
     Conflict { places, event: None }
 }
 

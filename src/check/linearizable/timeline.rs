@@ -1,5 +1,8 @@
 //! The calls and returns of a problem, one after another in real time.
 
+use crate::check::models::Model;
+use crate::check::problem::{NEVER, Problem};
+
 /// One end of an operation; the number is its place in the problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
@@ -14,7 +17,7 @@ pub(super) enum Moment {
 pub(super) fn moments(invoked: &[u32], returned: &[u32]) -> Vec<Moment> {
     let mut ends: Vec<(u32, u32)> = Vec::with_capacity(returned.len());
     for (place, &returned) in (0..).zip(returned) {
-        if returned != crate::check::problem::NEVER {
+        if returned != NEVER {
             ends.push((returned, place));
         }
     }
@@ -29,4 +32,12 @@ pub(super) fn moments(invoked: &[u32], returned: &[u32]) -> Vec<Moment> {
     }
     moments.extend(ends.map(|(_, ended)| Moment::Return(ended)));
     moments
+}
+
+/// How many calls of a problem had been made when the last of some had returned. A contradiction between those is
+/// complete by then: what is called later comes behind them in every order.
+pub(super) fn called_before_the_end<M: Model>(problem: &Problem<M>, contradicting: &[u32]) -> usize {
+    let returns = contradicting.iter().map(|&place| problem.returned[place as usize]);
+    let end = returns.filter(|&returned| returned != NEVER).max().unwrap_or(NEVER);
+    problem.invoked.partition_point(|&called| called < end)
 }

@@ -11,6 +11,7 @@
 //! does not tell its version.
 
 use super::positions;
+use super::timeline::called_before_the_end;
 use super::{Conflict, Decision, Wish};
 use crate::check::budget::Budget;
 use crate::check::models::{Model, VersionStep, VersionedCall, VersionedRegister};
@@ -36,11 +37,12 @@ enum Fault {
     Contradiction(Vec<u32>),
 }
 
-/// The operations and all that can have made what they found; where versions count the writes, all mutations.
+/// The operations and all that can have made what they found; where versions count the writes, all mutations. What
+/// was called when the last of the operations had returned is enough.
 fn evidence(problem: &Problem<VersionedRegister>, core: &[u32]) -> Conflict {
     let mut kept: Vec<bool> = vec![false; problem.len()];
     let mut makers: FxHashMap<ValueId, Vec<u32>> = FxHashMap::default();
-    for (place, call) in (0u32..).zip(&problem.calls) {
+    for (place, call) in (0u32..).zip(&problem.calls[..called_before_the_end(problem, core)]) {
         if let Some(value) = call.written() {
             makers.entry(value).or_default().push(place);
             kept[place as usize] = problem.model.version_step() == VersionStep::One;

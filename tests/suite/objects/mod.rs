@@ -23,7 +23,7 @@ use specifications::{
 
 #[test]
 fn fifo_queues_agree_with_brute_force() {
-    agree("fifo-queue", &Container::new(ContainerKind::Fifo), |_| FifoQueue, &["fifo-order"]);
+    agree("fifo-queue", &Container::new(ContainerKind::Fifo), |_| FifoQueue, &["queue order"]);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn unordered_queues_with_repeated_values_agree_with_brute_force() {
 
 #[test]
 fn stacks_agree_with_brute_force() {
-    agree("stack", &Container::new(ContainerKind::Stack), |_| Stack, &["stack-nesting"]);
+    agree("stack", &Container::new(ContainerKind::Stack), |_| Stack, &["stack nesting"]);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn counters_of_equal_steps_agree_with_brute_force() {
         "counter",
         &CounterSpec(CounterKind::EqualSteps),
         |history| Counter::new(history, &CounterOptions::default()),
-        &["counting"],
+        &["equal steps"],
     );
 }
 
@@ -72,7 +72,7 @@ fn counters_that_count_down_agree_with_brute_force() {
         "counter-down",
         &CounterSpec(CounterKind::Down),
         |history| Counter::new(history, &CounterOptions::default()),
-        &["counting"],
+        &["equal steps"],
     );
 }
 
@@ -102,13 +102,13 @@ fn sets_by_element_agree_with_brute_force() {
         "set-elements",
         &Sets { elements: 3, results: true, removes: true, reads: false },
         |_| Set,
-        &["set-elements"],
+        &["set elements"],
     );
 }
 
 #[test]
 fn sets_whose_additions_say_nothing_agree_with_brute_force() {
-    agree("set-blind", &Sets { elements: 2, results: false, removes: true, reads: false }, |_| Set, &["set-elements"]);
+    agree("set-blind", &Sets { elements: 2, results: false, removes: true, reads: false }, |_| Set, &["set elements"]);
 }
 
 #[test]
@@ -117,13 +117,13 @@ fn growing_sets_agree_with_brute_force() {
         "set-growing",
         &Sets { elements: 2, results: false, removes: false, reads: false },
         |_| Set,
-        &["set-elements"],
+        &["set elements"],
     );
 }
 
 #[test]
 fn growing_sets_with_reads_agree_with_brute_force() {
-    agree("set-reads", &Sets { elements: 6, results: false, removes: false, reads: true }, |_| Set, &["set-snapshots"]);
+    agree("set-reads", &Sets { elements: 6, results: false, removes: false, reads: true }, |_| Set, &["set snapshots"]);
 }
 
 #[test]

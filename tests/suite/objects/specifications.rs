@@ -251,7 +251,8 @@ impl Specification for Lock {
             LockKind::Reentrant if depth == 1 => random.random_bool(0.4),
             _ => depth <= 0,
         };
-        (if acquires != random.random_bool(0.05) { "acquire" } else { "release" }, Value::Nil)
+        let mistaken = random.random_bool(0.05);
+        (if acquires ^ mistaken { "acquire" } else { "release" }, Value::Nil)
     }
 
     fn run(&self, &(holder, depth, token): &Self::State, op: &Op) -> Vec<(Self::State, Value)> {
@@ -278,7 +279,9 @@ impl Specification for Lock {
             let token = int(&op.result);
             states.truncate(1);
             states.retain(|_| token > state.2);
-            states.iter_mut().for_each(|state| state.2 = token);
+            for state in &mut states {
+                state.2 = token;
+            }
         }
         states
     }
