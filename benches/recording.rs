@@ -3,6 +3,8 @@
 //! `cargo bench --bench recording`. Prints the median of several runs in nanoseconds an operation (an operation is two
 //! events, an invocation that reaches the kernel and a completion).
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 use consistory::adapters;
 use consistory::history::{Header, ProcessId};
 use consistory::record::clock::Clock;

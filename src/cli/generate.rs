@@ -2,7 +2,8 @@
 //!
 //! Same arguments, same bytes. A file appears under its name only when it is complete.
 
-use crate::generate::{self, Generated, Options, Plant, Summary, Values};
+use super::{Exit, Failed};
+use crate::generate::{self, GenerateError, Generated, Options, Plant, Summary, Values};
 use anyhow::Context as _;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -73,7 +74,7 @@ fn plant_parser() -> impl TypedValueParser<Value = PlantChoice> {
 ///
 /// # Errors
 /// Options without sense, plants without a place, and what the file system says.
-pub(super) fn run(args: &GenArgs) -> anyhow::Result<()> {
+pub(super) fn run(args: &GenArgs) -> Result<Exit, Failed> {
     let options = Options {
         model: args.model,
         ops: args.ops,
@@ -89,11 +90,15 @@ pub(super) fn run(args: &GenArgs) -> anyhow::Result<()> {
         seed: args.seed,
     };
     let summary = match &args.output {
-        None => to_stdout(&options)?,
-        Some(path) => to_file(&options, path)?,
+        None => to_stdout(&options),
+        Some(path) => to_file(&options, path),
     };
+    let summary = summary.map_err(|error| match error.downcast_ref() {
+        None | Some(GenerateError::Write(_)) => Failed::environment(error),
+        Some(_) => Failed::new(Exit::Usage, error),
+    })?;
     tell(&summary, args.seed);
-    Ok(())
+    Ok(Exit::Holds)
 }
 
 fn to_stdout(options: &Options) -> anyhow::Result<Summary> {

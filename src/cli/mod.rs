@@ -96,7 +96,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments, cli.talk.quiet),
         Command::Check(arguments) => check::check(arguments, cli.talk.quiet),
         Command::Explain(arguments) => explain::explain(arguments),
-        Command::Gen(arguments) => generate::run(arguments).map(|()| Exit::Holds).map_err(Failed::environment),
+        Command::Gen(arguments) => generate::run(arguments),
         Command::List(arguments) => list::list(arguments),
         Command::Doctor(arguments) => doctor::doctor(arguments),
         Command::Schema => schema::schema(),
