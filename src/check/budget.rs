@@ -5,8 +5,9 @@
 //! outside (a watchdog thread with a clock) may call [`Budget::stop`]; checking itself reads no clock but the
 //! deadline it was given.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Why a judgement was stopped before it was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,15 @@ pub enum Stop {
 /// A time and memory allowance shared by all threads of one judgement.
 #[derive(Debug)]
 pub struct Budget {
+    /// What this and every slice of it share.
+    whole: Arc<Whole>,
+    /// The end of this slice.
+    deadline: Option<Instant>,
+    stopped: AtomicU8,
+}
+
+#[derive(Debug)]
+struct Whole {
     deadline: Option<Instant>,
     bytes_max: u64,
     bytes: AtomicU64,
@@ -33,7 +43,22 @@ impl Budget {
     /// At most until `deadline`, with at most `bytes_max` bytes in search tables.
     #[must_use]
     pub fn new(deadline: Option<Instant>, bytes_max: u64) -> Self {
-        Self { deadline, bytes_max, bytes: AtomicU64::new(0), bytes_peak: AtomicU64::new(0), stopped: AtomicU8::new(0) }
+        let (bytes, bytes_peak, stopped) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU8::new(0));
+        let whole = Arc::new(Whole { deadline, bytes_max, bytes, bytes_peak, stopped });
+        Self { whole, deadline, stopped: AtomicU8::new(0) }
+    }
+
+    /// A share of the time that is left, `1/parts` of it and at least `least`, of the same memory. Stopping the whole
+    /// stops it too.
+    #[must_use]
+    pub fn slice(&self, parts: usize, least: Duration) -> Self {
+        let now = Instant::now();
+        let share = |deadline: Instant| {
+            let parts = u32::try_from(parts.max(1)).unwrap_or(u32::MAX);
+            now + (deadline.saturating_duration_since(now) / parts).max(least)
+        };
+        let deadline = self.deadline.map(|deadline| share(deadline).min(deadline));
+        Self { whole: Arc::clone(&self.whole), deadline, stopped: AtomicU8::new(0) }
     }
 
     /// No limits: for tests and for problems known to be small.
@@ -42,27 +67,25 @@ impl Budget {
         Self::new(None, u64::MAX)
     }
 
-    /// Ends every judgement on this budget at its next look.
+    /// Ends every judgement on this budget, and on every slice of it, at its next look.
     pub fn stop(&self, why: Stop) {
-        let code = match why {
-            Stop::Time => 1,
-            Stop::Memory => 2,
-            Stop::Cancelled => 3,
-        };
-        // The first reason is the true one.
-        let _ = self.stopped.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
+        set(&self.whole.stopped, why);
     }
 
-    /// Whether to stop now, and why. One atomic load when no deadline is set, a clock reading otherwise.
+    /// Whether to stop now, and why. Two atomic loads when no deadline is set, a clock reading otherwise.
     #[must_use]
     pub fn exceeded(&self) -> Option<Stop> {
-        if let Some(why) = self.stop_reason() {
+        if let Some(why) = get(&self.whole.stopped).or_else(|| get(&self.stopped)) {
             return Some(why);
         }
-        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            self.stop(Stop::Time);
+        let now = Instant::now();
+        if self.whole.deadline.is_some_and(|deadline| now >= deadline) {
+            set(&self.whole.stopped, Stop::Time);
         }
-        self.stop_reason()
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
+            set(&self.stopped, Stop::Time);
+        }
+        get(&self.whole.stopped).or_else(|| get(&self.stopped))
     }
 
     /// Accounts for `bytes` more in use.
@@ -71,39 +94,50 @@ impl Budget {
     /// [`Stop::Memory`] when that would exceed the limit; nothing is then accounted, and the judgement as a
     /// whole is not stopped: the caller may free something, or give up.
     pub fn reserve(&self, bytes: u64) -> Result<(), Stop> {
-        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let whole = &self.whole;
+        let before = whole.bytes.fetch_add(bytes, Ordering::Relaxed);
         let after = before.saturating_add(bytes);
-        if after > self.bytes_max {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if after > whole.bytes_max {
+            whole.bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(Stop::Memory);
         }
-        self.bytes_peak.fetch_max(after, Ordering::Relaxed);
+        whole.bytes_peak.fetch_max(after, Ordering::Relaxed);
         Ok(())
     }
 
     /// Gives back what [`Self::reserve`] granted.
     pub fn release(&self, bytes: u64) {
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.whole.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// The most that was in use at once, in bytes.
     #[must_use]
     pub fn bytes_peak(&self) -> u64 {
-        self.bytes_peak.load(Ordering::Relaxed)
+        self.whole.bytes_peak.load(Ordering::Relaxed)
     }
 
     /// The limit in bytes.
     #[must_use]
     pub fn bytes_max(&self) -> u64 {
-        self.bytes_max
+        self.whole.bytes_max
     }
+}
 
-    fn stop_reason(&self) -> Option<Stop> {
-        match self.stopped.load(Ordering::Relaxed) {
-            0 => None,
-            1 => Some(Stop::Time),
-            2 => Some(Stop::Memory),
-            _ => Some(Stop::Cancelled),
-        }
+fn set(stopped: &AtomicU8, why: Stop) {
+    let code = match why {
+        Stop::Time => 1,
+        Stop::Memory => 2,
+        Stop::Cancelled => 3,
+    };
+    // The first reason is the true one.
+    let _ = stopped.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
+}
+
+fn get(stopped: &AtomicU8) -> Option<Stop> {
+    match stopped.load(Ordering::Relaxed) {
+        0 => None,
+        1 => Some(Stop::Time),
+        2 => Some(Stop::Memory),
+        _ => Some(Stop::Cancelled),
     }
 }

@@ -20,18 +20,48 @@ const CHECKS_MAX: u32 = 4_000;
 /// A sub-history: places of the problem, with whether each forgets its observation.
 type Kept = BTreeMap<usize, bool>;
 
-/// The core of a contradiction as a problem of its own. `violated` decides sub-problems; an undecided one counts as
-/// not violated. `enough` ends the search for a smaller one.
+/// A shrunk contradiction.
+pub struct Shrunk<M: Model> {
+    /// Its calls as a problem of their own.
+    pub core: Problem<M>,
+    /// Whether no single call more can be dropped; false if the search for a smaller one was ended.
+    pub minimal: bool,
+}
+
+/// The core of a contradiction. `violated` decides sub-problems; an undecided one counts as not violated. `enough`
+/// ends the search for a smaller one.
 pub fn shrink<M: Model>(
     problem: &Problem<M>,
     conflict: &Conflict,
     violated: &dyn Fn(&Problem<M>) -> bool,
     enough: &dyn Fn() -> bool,
-) -> Problem<M> {
+) -> Shrunk<M> {
     let mut shrinker = Shrinker { problem, violated, enough, checks: 0, sources: RefCell::default() };
     let start = shrinker.start(conflict);
-    let small = shrinker.minimise(start);
-    shrinker.restrict(&small)
+    let (small, minimal) = shrinker.minimise(start);
+    Shrunk { core: shrinker.restrict(&small), minimal }
+}
+
+/// A contradiction that begins in the middle of an object's life, without the observers it can do without. Nothing else
+/// may be dropped there: what a call needs may lie before.
+pub fn drop_observers<M: Model>(
+    problem: &Problem<M>,
+    violated: &dyn Fn(&Problem<M>) -> bool,
+    enough: &dyn Fn() -> bool,
+) -> Shrunk<M> {
+    let mut core = problem.clone();
+    let mut at = core.len();
+    while at > 0 && !enough() {
+        at -= 1;
+        if core.model.effect(&core.calls[at]) == Effect::Observe {
+            let rest: Vec<usize> = (0..core.len()).filter(|&other| other != at).collect();
+            let smaller = core.select(&rest);
+            if violated(&smaller) {
+                core = smaller;
+            }
+        }
+    }
+    Shrunk { core, minimal: at == 0 }
 }
 
 struct Shrinker<'p, M: Model> {
@@ -47,21 +77,30 @@ impl<M: Model> Shrinker<'_, M> {
     /// Where to start: what the decider named, or the shortest window before the failing event that will do.
     fn start(&mut self, conflict: &Conflict) -> Kept {
         let named: Kept = conflict.places.iter().map(|&at| (at as usize, false)).collect();
-        if !named.is_empty() && self.still_violated(&named) {
-            return named;
+        if !named.is_empty() {
+            // Deciders close what they name over the prefix that they looked at; a call of it that returned only later
+            // may owe its result to one behind that prefix.
+            let named = if self.problem.model.needs_only_the_past() { self.with_needs(named) } else { named };
+            if self.still_violated(&named) {
+                return named;
+            }
         }
         let end = conflict
             .event
             .map_or(self.problem.len(), |event| self.problem.invoked.partition_point(|&call| call <= event));
         let mut width = 8;
-        while width < end {
+        while width < end && !(self.enough)() {
             let window = self.with_needs((end - width..end).map(|at| (at, false)).collect());
             if self.still_violated(&window) {
                 return window;
             }
             width *= 2;
         }
-        let prefix: Kept = (0..end).map(|at| (at, false)).collect();
+        let whole = || (0..self.problem.len()).map(|at| (at, false)).collect();
+        if (self.enough)() {
+            return whole();
+        }
+        let prefix = self.with_needs((0..end).map(|at| (at, false)).collect());
         if self.still_violated(&prefix) { prefix } else { (0..self.problem.len()).map(|at| (at, false)).collect() }
     }
 
@@ -69,6 +108,10 @@ impl<M: Model> Shrinker<'_, M> {
     fn with_needs(&self, mut kept: Kept) -> Kept {
         let mut todo: Vec<usize> = kept.keys().copied().collect();
         while let Some(at) = todo.pop() {
+            if (self.enough)() {
+                // Everything is closed under whatever is needed.
+                return (0..self.problem.len()).map(|at| (at, false)).collect();
+            }
             for source in self.sources(at) {
                 if let Entry::Vacant(place) = kept.entry(source) {
                     let forgets = *place.insert(self.problem.model.forget(&self.problem.calls[source]).is_some());
@@ -81,15 +124,15 @@ impl<M: Model> Shrinker<'_, M> {
         kept
     }
 
-    /// Drops operations in ever smaller blocks until no single one can go.
-    fn minimise(&mut self, mut kept: Kept) -> Kept {
+    /// Drops operations in ever smaller blocks until no single one can go; whether it got that far.
+    fn minimise(&mut self, mut kept: Kept) -> (Kept, bool) {
         let mut block = kept.len() / 2;
         while block >= 1 {
             let mut dropped_some = false;
             let places: Vec<usize> = kept.keys().copied().collect();
             for chunk in places.chunks(block) {
                 if self.checks > CHECKS_MAX || (self.enough)() {
-                    return kept;
+                    return (kept, false);
                 }
                 let smaller = self.without(&kept, chunk);
                 if smaller.len() < kept.len() && self.still_violated(&smaller) {
@@ -103,7 +146,7 @@ impl<M: Model> Shrinker<'_, M> {
                 break;
             }
         }
-        kept
+        (kept, true)
     }
 
     /// What remains without those places: whoever needs one of them forgets, or goes too.
@@ -129,7 +172,9 @@ impl<M: Model> Shrinker<'_, M> {
     /// the same: without it the contradiction would read "a value that nobody wrote".
     fn sources(&self, at: usize) -> Vec<usize> {
         let Problem { model, calls, invoked, returned, .. } = self.problem;
-        let needed = |&other: &usize| other != at && model.needs(&calls[at], &calls[other]);
+        // Whoever changes nothing is needed by nobody, whatever a cautious model says.
+        let changes = |other: usize| model.effect(&calls[other]) != Effect::Observe;
+        let needed = |&other: &usize| other != at && changes(other) && model.needs(&calls[at], &calls[other]);
         if !model.needs_only_the_past() {
             return (0..self.problem.len()).filter(needed).collect();
         }
@@ -195,7 +240,7 @@ mod tests {
 
     fn core(calls: &[RegisterCall]) -> Vec<u32> {
         let core =
-            shrink(&sequential(calls), &Conflict::default(), &|part| has_no_order(part) == Some(true), &|| false);
+            shrink(&sequential(calls), &Conflict::default(), &|part| has_no_order(part) == Some(true), &|| false).core;
         core.ops.iter().map(|id| id.0).collect()
     }
 

@@ -60,8 +60,8 @@ pub struct Violation {
     pub keys: Vec<ValueId>,
     /// For a search: how far the history can be explained.
     pub stuck: Option<Stuck>,
-    /// What one observer of the core had to return, given the others: nothing that it did return.
-    pub could_return: Option<CouldReturn>,
+    /// Why one observer of the core cannot have seen what it saw.
+    pub why_not: Option<WhyNot>,
     /// Operations that explain the core without being part of the contradiction, such as a failed write of the value
     /// that was read.
     pub context: Vec<OpId>,
@@ -70,18 +70,41 @@ pub struct Violation {
     pub before: usize,
     /// Those states, in words.
     pub states: Vec<String>,
+    /// Whether no operation more can be dropped; false if the budget ended the search for a smaller core.
+    pub minimal: bool,
     /// Whether the independent verifier tried every order of the core and found none. It only ever declines, for a
     /// core too large to try every order; where it finds one, there is no verdict at all.
     pub verified: bool,
 }
 
-/// What an observer could have returned without contradiction.
+/// Why an observer cannot have seen what it saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CouldReturn {
+pub struct WhyNot {
     /// The observer.
     pub op: OpId,
-    /// The values, in the order in which their writers were called; empty if no value would do.
-    pub values: Vec<ValueId>,
+    /// What it saw.
+    pub saw: ValueId,
+    /// Who can have put that there.
+    pub origin: Origin,
+    /// What it could have seen without contradiction at that time, in the order in which the values' writers were
+    /// called; empty if that was too much to find out.
+    pub could_see: Vec<ValueId>,
+}
+
+/// Where a value that was seen wrongly comes from, in the whole history of the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody wrote it: no write of it completed or is still open.
+    Nowhere,
+    /// It is the initial value, and nobody wrote it again.
+    Initial,
+    /// Every write of it began after the observer had returned; those of the core.
+    Later(Vec<OpId>),
+    /// Every write of it that began before the observer returned is followed, strictly before the observer, by a
+    /// completed change; those of the core.
+    Overwritten(Vec<OpId>),
+    /// It was written before or meanwhile, but cannot come last; those writes that are in the core.
+    Written(Vec<OpId>),
 }
 
 /// How far a history can be explained.

@@ -9,6 +9,8 @@ use crate::history::OpId;
 
 /// A core larger than this is not re-verified by trying every order.
 pub const CORE_MAX: usize = 24;
+/// Trying every order ends after so many steps: a second or two.
+const STEPS_MAX: u32 = 20_000_000;
 
 /// Why an order is no linearization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,14 +66,20 @@ pub struct Start<S> {
 }
 
 /// Whether no order at all linearizes these few calls from any of those starts: all orders are tried, nothing is
-/// memoised. `None` if there are more than [`CORE_MAX`] calls.
+/// memoised. `None` if there are more than [`CORE_MAX`] calls, or if there are too many orders to try.
 #[must_use]
 pub fn has_no_order_from<M: Model>(problem: &Problem<M>, starts: &[Start<M::State>]) -> Option<bool> {
-    let allows = |start: &Start<M::State>| {
+    if problem.len() > CORE_MAX {
+        return None;
+    }
+    let mut steps_left = STEPS_MAX;
+    for start in starts {
         let mut placed: Vec<bool> = problem.ops.iter().map(|id| start.placed.contains(id)).collect();
-        some_order(problem, &mut placed, &start.state)
-    };
-    (problem.len() <= CORE_MAX).then(|| !starts.iter().any(allows))
+        if some_order(problem, &mut placed, &start.state, &mut steps_left)? {
+            return Some(false);
+        }
+    }
+    Some(true)
 }
 
 /// Whether no order at all linearizes these few calls; see [`has_no_order_from`].
@@ -80,26 +88,31 @@ pub fn has_no_order<M: Model>(problem: &Problem<M>) -> Option<bool> {
     has_no_order_from(problem, &[Start { state: problem.model.initial(), placed: Vec::new() }])
 }
 
-fn some_order<M: Model>(problem: &Problem<M>, placed: &mut [bool], state: &M::State) -> bool {
+/// `None` when the steps are used up.
+fn some_order<M: Model>(
+    problem: &Problem<M>,
+    placed: &mut [bool],
+    state: &M::State,
+    steps_left: &mut u32,
+) -> Option<bool> {
     let open = |at: &usize| !placed[*at];
-    let Some(first_return) = (0..problem.len()).filter(open).map(|at| problem.returned[at]).min() else {
-        return true;
-    };
+    let first_return = (0..problem.len()).filter(open).map(|at| problem.returned[at]).min().unwrap_or(NEVER);
     if first_return == NEVER {
-        return true;
+        return Some(true);
     }
     for at in 0..problem.len() {
         if placed[at] || problem.invoked[at] > first_return {
             continue;
         }
+        *steps_left = steps_left.checked_sub(1)?;
         if let Some(next) = problem.model.step(state, &problem.calls[at]) {
             placed[at] = true;
-            let found = some_order(problem, placed, &next);
+            let found = some_order(problem, placed, &next, steps_left)?;
             placed[at] = false;
             if found {
-                return true;
+                return Some(true);
             }
         }
     }
-    false
+    Some(false)
 }

@@ -106,11 +106,12 @@ fn why(out: &mut String, history: &History, finding: &Finding, violation: &Viola
             at.line()
         );
     }
+    let smallest = if violation.minimal { "smallest set found" } else { "not yet the smallest set (the budget ended)" };
     let verified =
         if violation.verified { "verified by an independent check" } else { "too large for the independent check" };
     let _ = writeln!(
         out,
-        "{DIM}  smallest set found: {count} of {} operations · {verified}{DIM:#}",
+        "{DIM}  {smallest}: {count} of {} operations · {verified}{DIM:#}",
         grouped(finding.operations as u64)
     );
 }

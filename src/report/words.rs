@@ -1,6 +1,6 @@
 //! A counterexample in words: its operations with times and nodes, and the sentence that says why no order will do.
 
-use crate::check::verdict::{Contradiction, Violation};
+use crate::check::verdict::{Contradiction, Origin, Violation};
 use crate::history::{History, Nanos, OpId, Operation, Outcome, Value, ValueId};
 
 /// So many lost elements are named; more are counted.
@@ -131,53 +131,32 @@ impl Scene<'_> {
     }
 
     fn no_order(&self) -> Vec<String> {
-        let Some(could) = &self.violation.could_return else {
+        let Some(why) = self.violation.why_not.as_ref().filter(|why| self.shown.contains(&why.op)) else {
             return vec!["No order of these operations is legal and respects their times.".to_owned()];
         };
-        let observer = self.history.operation(could.op);
-        let (found, find, seen) = observation(&observer);
+        let observer = self.history.operation(why.op);
+        let (found, find) = if observer.function() == "cas" { ("found", "find") } else { ("returned", "return") };
         let name = |&value: &ValueId| self.history.values().to_value(value).to_string();
-        let values = alternatives(&could.values.iter().map(name).collect::<Vec<_>>());
-        let why = self.why_not(&observer, &seen);
-        vec![format!("{} {found} {seen}, but had to {find} {values}: {why}.", self.letter(could.op))]
-    }
-
-    /// Why nobody can have given `seen` to the observer.
-    fn why_not(&self, observer: &Operation<'_>, seen: &Value) -> String {
-        let sources = self.sources(observer.id(), seen);
-        let letters = |sources: &[OpId]| sources.iter().map(|&id| self.letter(id)).collect::<Vec<_>>().join(" and ");
-        if sources.is_empty() && *seen == *self.history.header().initial.as_ref().unwrap_or(&Value::Nil) {
-            return format!("{seen}, the initial value, is overwritten by then");
-        }
-        if sources.is_empty() {
-            return format!("no write of {seen} succeeded or is still open");
-        }
-        if sources.iter().all(|&id| self.history.operation(id).called() > observer.returned()) {
-            return format!("{seen} is only written by {}, which began later", letters(&sources));
-        }
-        format!("{seen}, of {}, is overwritten by then", letters(&sources))
-    }
-
-    /// The shown operations other than the observer that may have put `value` there.
-    fn sources(&self, observer: OpId, value: &Value) -> Vec<OpId> {
-        let writes = |id: OpId| {
-            let operation = self.history.operation(id);
-            let puts = match operation.argument_value() {
-                Value::List(items) => items.last() == Some(value),
-                plain => plain == *value && operation.function() != "read",
-            };
-            id != observer && operation.outcome() != Outcome::Rejected && puts
+        let had_to = match why.could_see.as_slice() {
+            [] => String::new(),
+            values => format!(", but had to {find} {}", alternatives(&values.iter().map(name).collect::<Vec<_>>())),
         };
-        self.shown.iter().copied().filter(|&id| writes(id)).collect()
+        let saw = self.history.values().to_value(why.saw);
+        vec![format!("{} {found} {saw}{had_to}: {}.", self.letter(why.op), self.origin(&saw, &why.origin))]
     }
-}
 
-/// How to say what an observer saw, in the past and in the infinitive, and what it saw.
-fn observation(operation: &Operation<'_>) -> (&'static str, &'static str, Value) {
-    match (operation.function(), operation.argument_value()) {
-        ("cas", Value::List(pair)) if pair.len() == 2 => ("found", "find", pair[0].clone()),
-        _ if operation.result().is_absent() => ("returned", "return", Value::Nil),
-        _ => ("returned", "return", operation.result_value()),
+    fn origin(&self, saw: &Value, origin: &Origin) -> String {
+        let of = |writers: &[OpId]| match writers {
+            [] => String::new(),
+            writers => format!(", of {},", writers.iter().map(|&id| self.letter(id)).collect::<Vec<_>>().join(" and ")),
+        };
+        match origin {
+            Origin::Nowhere => format!("no write of {saw} succeeded or is still open"),
+            Origin::Initial => format!("{saw}, the initial value, is overwritten by then"),
+            Origin::Later(writers) => format!("{saw}{} is only written later", of(writers)),
+            Origin::Overwritten(writers) => format!("{saw}{} is overwritten by then", of(writers)),
+            Origin::Written(writers) => format!("{saw}{} is the last value in no order", of(writers)),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::check::models::{
 use crate::check::problem::Problem;
 
 fn search<M: Model>() -> Decider<M> {
-    Decider { name: "search", decide: depth_first::decide }
+    Decider::searching("search", depth_first::decide)
 }
 
 /// Judges one object of any model by the general search: for models that no other decider knows.
@@ -89,8 +89,8 @@ impl Ladder for MultiRegister {}
 impl Ladder for Counter {
     fn ladder() -> Vec<Decider<Self>> {
         vec![
-            Decider { name: "equal steps", decide: counting::decide },
-            Decider { name: "returned sums", decide: sums::decide },
+            Decider::near_linear("equal steps", counting::decide),
+            Decider::near_linear("returned sums", sums::decide),
             search(),
         ]
     }
@@ -98,27 +98,27 @@ impl Ladder for Counter {
 
 impl Ladder for FifoQueue {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider { name: "queue order", decide: fifo::decide }, search()]
+        vec![Decider::near_linear("queue order", fifo::decide), search()]
     }
 }
 
 impl Ladder for Stack {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider { name: "stack nesting", decide: lifo::decide }, search()]
+        vec![Decider::near_linear("stack nesting", lifo::decide), search()]
     }
 }
 
 impl Ladder for UnorderedQueue {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider { name: "multiset", decide: multiset::decide }, search()]
+        vec![Decider::near_linear("multiset", multiset::decide), search()]
     }
 }
 
 impl Ladder for Set {
     fn ladder() -> Vec<Decider<Self>> {
         vec![
-            Decider { name: "set elements", decide: set_elements::decide },
-            Decider { name: "set snapshots", decide: set_snapshots::decide },
+            Decider::near_linear("set elements", set_elements::decide),
+            Decider::near_linear("set snapshots", set_snapshots::decide),
             search(),
         ]
     }
@@ -126,24 +126,24 @@ impl Ladder for Set {
 
 impl Ladder for Mutex {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider { name: "permits", decide: permits::decide_mutex }, search()]
+        vec![Decider::near_linear("permits", permits::decide_mutex), search()]
     }
 }
 
 impl Ladder for Semaphore {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider { name: "permits", decide: permits::decide_semaphore }, search()]
+        vec![Decider::near_linear("permits", permits::decide_semaphore), search()]
     }
 }
 
 impl Ladder for OwnedMutex {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider { name: "sessions", decide: sessions::decide }, search()]
+        vec![Decider::near_linear("sessions", sessions::decide), search()]
     }
 }
 
 impl Ladder for VersionedRegister {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider { name: "versions", decide: versions::decide }, search()]
+        vec![Decider::near_linear("versions", versions::decide), search()]
     }
 }

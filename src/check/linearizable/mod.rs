@@ -28,6 +28,7 @@ mod sums;
 mod timeline;
 mod unique_register;
 mod versions;
+mod why_not;
 mod zones;
 
 pub use ladders::decide_with_search;
@@ -80,6 +81,20 @@ pub struct Decider<M: Model> {
     pub name: &'static str,
     /// Decides one object.
     pub decide: fn(&Problem<M>, Wish, &Budget) -> Decision,
+    /// Whether it may take very long: then every object is asked for a cheaper answer first.
+    pub searches: bool,
+}
+
+impl<M: Model> Decider<M> {
+    /// A decider whose cost is at most near-linear.
+    fn near_linear(name: &'static str, decide: fn(&Problem<M>, Wish, &Budget) -> Decision) -> Self {
+        Self { name, decide, searches: false }
+    }
+
+    /// A decider that may need the whole budget.
+    fn searching(name: &'static str, decide: fn(&Problem<M>, Wish, &Budget) -> Decision) -> Self {
+        Self { name, decide, searches: true }
+    }
 }
 
 /// Which deciders answer for a model, cheapest first. The last one is a search that always applies.
@@ -87,17 +102,17 @@ pub trait Ladder: Model {
     /// The steps.
     #[must_use]
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider { name: "search", decide: depth_first::decide }]
+        vec![Decider::searching("search", depth_first::decide)]
     }
 }
 
 impl Ladder for Register {
     fn ladder() -> Vec<Decider<Self>> {
         vec![
-            Decider { name: "unique writers", decide: unique_register::decide },
-            Decider { name: "necessary conditions", decide: necessary::decide },
-            Decider { name: "layers", decide: layered::decide },
-            Decider { name: "search", decide: depth_first::decide },
+            Decider::near_linear("unique writers", unique_register::decide),
+            Decider::near_linear("necessary conditions", necessary::decide),
+            Decider::searching("layers", layered::decide),
+            Decider::searching("search", depth_first::decide),
         ]
     }
 }
@@ -111,15 +126,42 @@ pub struct Answer {
     pub by: &'static str,
 }
 
+impl Answer {
+    /// Whether it settles the object.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        matches!(self.decision, Decision::Holds(_) | Decision::Violated(_))
+    }
+}
+
 /// Asks the model's deciders one after another.
 #[must_use]
 pub fn decide<M: Ladder>(problem: &Problem<M>, wish: Wish, budget: &Budget) -> Answer {
-    let mut last = Answer { decision: Decision::NotApplicable("no decider was asked"), by: "none" };
-    for decider in M::ladder() {
-        let decision = (decider.decide)(problem, wish, budget);
-        let settled = matches!(decision, Decision::Holds(_) | Decision::Violated(_));
-        last = Answer { decision, by: decider.name };
-        if settled {
+    ask(M::ladder(), problem, wish, budget)
+}
+
+/// Asks only those of the model's deciders that are sure to be quick.
+#[must_use]
+pub fn decide_quickly<M: Ladder>(problem: &Problem<M>, wish: Wish, budget: &Budget) -> Answer {
+    ask(M::ladder().into_iter().filter(|decider| !decider.searches), problem, wish, budget)
+}
+
+/// Asks only those of the model's deciders that search.
+#[must_use]
+pub fn decide_by_search<M: Ladder>(problem: &Problem<M>, wish: Wish, budget: &Budget) -> Answer {
+    ask(M::ladder().into_iter().filter(|decider| decider.searches), problem, wish, budget)
+}
+
+fn ask<M: Ladder>(
+    deciders: impl IntoIterator<Item = Decider<M>>,
+    problem: &Problem<M>,
+    wish: Wish,
+    budget: &Budget,
+) -> Answer {
+    let mut last = Answer { decision: Decision::NotApplicable("no decider applies"), by: "none" };
+    for decider in deciders {
+        last = Answer { decision: (decider.decide)(problem, wish, budget), by: decider.name };
+        if last.is_settled() {
             break;
         }
     }

@@ -1,28 +1,37 @@
 //! The linearizability of a whole history: every object apart, in parallel, and the evidence verified.
 
-use super::{Answer, Conflict, Decision, Ladder, Wish, cut, decide};
+use super::{Answer, Conflict, Decision, Ladder, Wish, cut, decide, decide_by_search, decide_quickly, why_not};
 use crate::check::budget::{Budget, Stop};
 use crate::check::guarantee::Claim;
 use crate::check::judge::JudgeError;
 use crate::check::models::{Model, NotThisModel};
 use crate::check::partition::{Part, by_key};
 use crate::check::problem::{NEVER, Problem};
-use crate::check::shrink::shrink;
+use crate::check::shrink::{Shrunk, drop_observers, shrink};
 use crate::check::verdict::{
-    Contradiction, CouldReturn, Finding, OpenObject, Stuck, Undecided, Verdict, Violation, Why, Witness,
+    Contradiction, Finding, OpenObject, Origin, Stuck, Undecided, Verdict, Violation, Why, WhyNot, Witness,
 };
 use crate::check::witness::{Start, has_no_order_from, replay};
 use crate::history::{History, OpId, Outcome, ValueId};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+/// In histories of at most so many operations every order that a quick decider finds is replayed, asked for or not.
+const REPLAYED_MAX: usize = 100_000;
+/// The least time that a search of one object is given at first.
+const SLICE_MIN: Duration = Duration::from_millis(200);
 /// So many violated objects are shrunk in search of the smallest counterexample.
 const SHRUNK_MAX: usize = 8;
 
 /// Judges a history whose objects follow `model`.
 ///
+/// Every object is first asked for a cheap answer; only then the open ones are searched, the smallest first, each with a
+/// share of the time that is left, so that one hard object does not hide what is plain in another. What that leaves open
+/// is searched again, one object after another, with all that is left.
+///
 /// # Errors
-/// An operation that the model does not have, or evidence that the verifier refuses.
+/// The first operation that the model does not have, or evidence that the verifier refuses.
 pub fn judge_model<M: Ladder>(
     history: &History,
     model: &M,
@@ -30,25 +39,41 @@ pub fn judge_model<M: Ladder>(
     budget: &Budget,
 ) -> Result<Finding, JudgeError> {
     let parts = if model.partitions_by_key() { by_key(history) } else { vec![whole(history)] };
-    let judged: Result<Vec<Judged<M>>, NotThisModel> =
-        parts.par_iter().map(|part| judge_part(history, part, model, order, budget)).collect();
-    let judged = judged?;
+    let wish = Wish { order: order || history.len() <= REPLAYED_MAX };
+    let judged: Vec<Result<Judged<M>, NotThisModel>> =
+        parts.par_iter().map(|part| Judged::quickly(history, part, model, wish, budget)).collect();
+    let mut judged = judged.into_iter().collect::<Result<Vec<Judged<M>>, NotThisModel>>()?;
+    search_open(&mut judged, Wish { order }, budget);
     for object in &judged {
         object.verify(history)?;
     }
     let mut decided_by = BTreeMap::new();
-    for object in judged.iter().filter(|object| object.is_decided()) {
+    for object in judged.iter().filter(|object| object.answer.is_settled()) {
         *decided_by.entry(object.answer.by).or_insert(0) += 1;
     }
     Ok(Finding {
         claim: Claim::Linearizable,
         model: None,
-        verdict: combine(history, &judged, budget)?,
+        verdict: combine(history, &judged, order, budget)?,
         decided_by: decided_by.into_iter().collect(),
         operations: history.len(),
         objects: judged.len(),
         assumptions: Vec::new(),
     })
+}
+
+/// Searches the objects that no quick decider settled.
+fn search_open<M: Ladder>(judged: &mut [Judged<M>], wish: Wish, budget: &Budget) {
+    let mut open: Vec<&mut Judged<M>> = judged.iter_mut().filter(|object| !object.answer.is_settled()).collect();
+    if open.is_empty() {
+        return;
+    }
+    open.sort_by_key(|object| object.problem.as_ref().map_or(0, Problem::len));
+    let share = open.len().div_ceil(rayon::current_num_threads()) + 1;
+    open.par_iter_mut().with_max_len(1).for_each(|object| object.search(wish, &budget.slice(share, SLICE_MIN)));
+    for object in open.into_iter().filter(|object| !object.answer.is_settled()) {
+        object.search(wish, budget);
+    }
 }
 
 fn whole(history: &History) -> Part {
@@ -65,33 +90,42 @@ struct Judged<M: Model> {
     flaw: Option<String>,
 }
 
-fn judge_part<M: Ladder>(
-    history: &History,
-    part: &Part,
-    model: &M,
-    order: bool,
-    budget: &Budget,
-) -> Result<Judged<M>, NotThisModel> {
-    let problem = Problem::compile(model.clone(), history, part.ops.iter().copied())?;
-    let answer = match budget.exceeded() {
-        Some(stop) => Answer { decision: Decision::GaveUp { stop, explained: 0 }, by: "none" },
-        None => decide(&problem, Wish { order }, budget),
-    };
-    let mut judged = Judged { key: part.key, problem: None, answer, order: Vec::new(), flaw: None };
-    match &mut judged.answer.decision {
-        Decision::Holds(Some(order)) => {
-            judged.flaw = replay(&problem, order).err().map(|flaw| flaw.to_string());
-            judged.order = order.drain(..).map(|at| problem.ops[at as usize]).collect();
-        }
-        Decision::Holds(None) => {}
-        _ => judged.problem = Some(problem),
-    }
-    Ok(judged)
-}
-
 impl<M: Ladder> Judged<M> {
-    fn is_decided(&self) -> bool {
-        matches!(self.answer.decision, Decision::Holds(_) | Decision::Violated(_))
+    /// An object with the answer of the quick deciders.
+    fn quickly(history: &History, part: &Part, model: &M, wish: Wish, budget: &Budget) -> Result<Self, NotThisModel> {
+        let problem = Problem::compile(model.clone(), history, part.ops.iter().copied())?;
+        let answer = match budget.exceeded() {
+            Some(stop) => Answer { decision: Decision::GaveUp { stop, explained: 0 }, by: "none" },
+            None => decide_quickly(&problem, wish, budget),
+        };
+        Ok(Self { key: part.key, problem: None, answer, order: Vec::new(), flaw: None }.with_problem(problem))
+    }
+
+    /// Asks the deciders that search.
+    fn search(&mut self, wish: Wish, budget: &Budget) {
+        if let Some(problem) = self.problem.take() {
+            if budget.exceeded().is_none() {
+                self.answer = decide_by_search(&problem, wish, budget);
+            }
+            self.keep(problem);
+        }
+    }
+
+    fn with_problem(mut self, problem: Problem<M>) -> Self {
+        self.keep(problem);
+        self
+    }
+
+    /// Replays an order, and keeps the problem only where it is still needed.
+    fn keep(&mut self, problem: Problem<M>) {
+        match &mut self.answer.decision {
+            Decision::Holds(Some(order)) => {
+                self.flaw = replay(&problem, order).err().map(|flaw| flaw.to_string());
+                self.order = order.drain(..).map(|at| problem.ops[at as usize]).collect();
+            }
+            Decision::Holds(None) => {}
+            _ => self.problem = Some(problem),
+        }
     }
 
     fn verify(&self, history: &History) -> Result<(), JudgeError> {
@@ -112,7 +146,12 @@ impl<M: Ladder> Judged<M> {
 }
 
 /// Violated outweighs Undecided, which outweighs Holds.
-fn combine<M: Ladder>(history: &History, judged: &[Judged<M>], budget: &Budget) -> Result<Verdict, JudgeError> {
+fn combine<M: Ladder>(
+    history: &History,
+    judged: &[Judged<M>],
+    order: bool,
+    budget: &Budget,
+) -> Result<Verdict, JudgeError> {
     let mut violated: Vec<&Judged<M>> = judged.iter().filter(|object| object.conflict().is_some()).collect();
     if !violated.is_empty() {
         let keys = violated.iter().map(|object| object.key).collect();
@@ -132,7 +171,7 @@ fn combine<M: Ladder>(history: &History, judged: &[Judged<M>], budget: &Budget) 
     }
     let open: Vec<_> = judged.iter().filter_map(open_object).collect();
     if open.is_empty() {
-        let orders = judged.iter().filter(|object| !object.order.is_empty());
+        let orders = judged.iter().filter(|object| order && !object.order.is_empty());
         let orders = orders.map(|object| (object.key, object.order.clone())).collect();
         return Ok(Verdict::Holds(Witness { orders }));
     }
@@ -186,6 +225,7 @@ struct Core<M: Model> {
     calls: Problem<M>,
     starts: Vec<Start<M::State>>,
     before: usize,
+    minimal: bool,
 }
 
 /// The counterexample of one object, shrunk and verified.
@@ -196,12 +236,14 @@ fn violation<M: Ladder>(history: &History, object: &Judged<M>, budget: &Budget) 
     if no_order == Some(false) {
         return Err(object.contradicted(history, "the smallest contradiction has a legal order".into()));
     }
+    let why_not = why_not::explain(problem, &core.calls, budget);
     let stuck = conflict.event.and_then(|event| stuck(problem, event));
     Ok(Violation {
         key: object.key,
         states: states(&core),
-        could_return: could_return(&core),
-        context: context(history, problem, &core.calls),
+        context: context(history, problem, why_not.as_ref()),
+        why_not,
+        minimal: core.minimal,
         core: core.calls.ops,
         kind: Contradiction::NoOrder,
         keys: Vec::new(),
@@ -211,8 +253,7 @@ fn violation<M: Ladder>(history: &History, object: &Judged<M>, budget: &Budget) 
     })
 }
 
-/// The smallest contradiction. Where every operation matters to what follows, first the part between quiescent points
-/// in which it lies.
+/// The smallest contradiction. Where every operation matters to what follows, the last few returns in which it lies.
 fn core<M: Ladder>(problem: &Problem<M>, conflict: &Conflict, budget: &Budget) -> Core<M> {
     let enough = || budget.exceeded().is_some();
     let named = (1..=NAMED_MAX).contains(&conflict.places.len());
@@ -221,18 +262,13 @@ fn core<M: Ladder>(problem: &Problem<M>, conflict: &Conflict, budget: &Budget) -
         && let Some(found) = cut::find(problem, budget)
     {
         let violated = |part: &Problem<M>| cut::is_contradiction(part, &found.starts) == Some(true);
-        let calls = shrink(&found.part, &Conflict::default(), &violated, &enough);
-        return Core { calls, starts: found.starts, before: found.before };
+        let Shrunk { core, minimal } = drop_observers(&found.part, &violated, &enough);
+        return Core { calls: core, starts: found.starts, before: found.before, minimal };
     }
     let violated = |part: &Problem<M>| matches!(decide(part, Wish::default(), budget).decision, Decision::Violated(_));
-    let calls = shrink(problem, conflict, &violated, &enough);
-    Core { calls, starts: vec![Start { state: problem.model.initial(), placed: Vec::new() }], before: 0 }
-}
-
-fn stuck<M: Model>(problem: &Problem<M>, event: u32) -> Option<Stuck> {
-    let at = problem.returned.iter().position(|&returned| returned == event)?;
-    let explained = problem.returned.iter().filter(|&&returned| returned < event).count();
-    Some(Stuck { explained, at: problem.ops[at] })
+    let Shrunk { core, minimal } = shrink(problem, conflict, &violated, &enough);
+    let start = Start { state: problem.model.initial(), placed: Vec::new() };
+    Core { calls: core, starts: vec![start], before: 0, minimal }
 }
 
 /// The states that the calls before the core can have led to, spelled for people.
@@ -246,44 +282,22 @@ fn states<M: Model>(core: &Core<M>) -> Vec<String> {
     states
 }
 
-/// What the last observer of the core could have returned, given the other operations.
-fn could_return<M: Model>(core: &Core<M>) -> Option<CouldReturn> {
-    let Core { calls: problem, starts, .. } = core;
-    let produced = problem.calls.iter().filter_map(|call| problem.model.produces(call));
-    let candidates: Vec<ValueId> = std::iter::once(ValueId::NIL).chain(produced).collect();
-    (0..problem.len()).rev().find_map(|at| {
-        problem.model.returning(&problem.calls[at], ValueId::NIL)?;
-        let mut values: Vec<ValueId> = Vec::new();
-        for &value in &candidates {
-            let mut changed = problem.clone();
-            changed.calls[at] = problem.model.returning(&problem.calls[at], value)?;
-            if has_no_order_from(&changed, starts) == Some(false) && !values.contains(&value) {
-                values.push(value);
-            }
-        }
-        (!values.is_empty()).then(|| CouldReturn { op: problem.ops[at], values })
-    })
+fn stuck<M: Model>(problem: &Problem<M>, event: u32) -> Option<Stuck> {
+    let at = problem.returned.iter().position(|&returned| returned == event)?;
+    let explained = problem.returned.iter().filter(|&&returned| returned < event).count();
+    Some(Stuck { explained, at: problem.ops[at] })
 }
 
-/// Rejected operations that carry a value which the core observed and nothing in the object produced.
-fn context<M: Model>(history: &History, problem: &Problem<M>, core: &Problem<M>) -> Vec<OpId> {
-    let observed = core.calls.iter().filter_map(|call| core.model.observes(call));
-    let produced = |value| problem.calls.iter().any(|call| problem.model.produces(call) == Some(value));
-    let unexplained: Vec<ValueId> =
-        observed.filter(|&value| !value.is_absent() && value != ValueId::NIL && !produced(value)).collect();
-    if unexplained.is_empty() {
-        return Vec::new();
-    }
-    let key = core.ops.first().map(|&id| history.operation(id).key());
-    let carries = |argument| {
-        unexplained.contains(&argument)
-            || history.values().items(argument).is_some_and(|items| items.iter().any(|item| unexplained.contains(item)))
-    };
+/// Rejected operations that carry a value which was seen although nobody wrote it.
+fn context<M: Model>(history: &History, problem: &Problem<M>, why_not: Option<&WhyNot>) -> Vec<OpId> {
+    let Some(WhyNot { saw, origin: Origin::Nowhere, .. }) = why_not else { return Vec::new() };
+    let key = problem.ops.first().map(|&id| history.operation(id).key());
+    let carries =
+        |argument| argument == *saw || history.values().items(argument).is_some_and(|items| items.last() == Some(saw));
     history
         .operations()
-        .filter(|operation| {
-            operation.outcome() == Outcome::Rejected && Some(operation.key()) == key && carries(operation.argument())
-        })
+        .filter(|operation| operation.outcome() == Outcome::Rejected && Some(operation.key()) == key)
+        .filter(|operation| carries(operation.argument()))
         .map(|operation| operation.id())
         .collect()
 }

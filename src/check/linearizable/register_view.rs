@@ -4,7 +4,7 @@
 //! Calls that constrain nothing are left out: observers that nobody answered, and indeterminate compare-and-sets
 //! that change nothing. A completed compare-and-set of a value with itself is a read. O(n).
 
-use crate::check::models::{Register, RegisterCall};
+use crate::check::models::{Model, Register, RegisterCall};
 use crate::check::problem::{NEVER, Problem};
 use crate::history::ValueId;
 use rustc_hash::FxHashMap;
@@ -61,7 +61,7 @@ pub(super) struct RegisterView {
 impl RegisterView {
     pub(super) fn new(problem: &Problem<Register>) -> Self {
         let mut numbers = Numbers::new(problem);
-        let initial = numbers.of(problem.model.initial_value());
+        let initial = numbers.of(problem.model.initial());
         debug_assert_eq!(initial, INITIAL, "the first value asked for");
         let mut view = Self::default();
         for (place, call) in problem.calls.iter().enumerate() {

@@ -66,6 +66,11 @@ pub trait Model: Clone + Send + Sync + 'static {
         None
     }
 
+    /// The value that an untouched object holds, if it holds one.
+    fn initial_value(&self) -> Option<ValueId> {
+        None
+    }
+
     /// A state in words, short.
     fn describe(&self, state: &Self::State) -> String {
         format!("{state:?}")

@@ -77,12 +77,6 @@ impl Register {
         Self { initial, failed_cas: FailedCas::Drop, nil_reads_anything: false }
     }
 
-    /// The value before any write.
-    #[must_use]
-    pub fn initial_value(&self) -> ValueId {
-        self.initial
-    }
-
     fn cas(&self, operation: &Operation<'_>) -> Result<Option<RegisterCall>, NotThisModel> {
         let Some(&[from, to]) = operation.values().items(operation.argument()) else {
             return Err(NotThisModel::new(CAS_REGISTER.name, operation, "the value of 'cas' is [from to]"));
@@ -170,6 +164,10 @@ impl Model for Register {
             RegisterCall::Cas { to, .. } => Some(RegisterCall::Cas { from: value, to }),
             RegisterCall::Write(_) | RegisterCall::FailedCas(_) => None,
         }
+    }
+
+    fn initial_value(&self) -> Option<ValueId> {
+        Some(self.initial)
     }
 
     fn observes(&self, call: &RegisterCall) -> Option<ValueId> {

@@ -6,6 +6,7 @@
 
 mod agreement;
 mod brute_force;
+mod explanations;
 mod long_histories;
 mod metamorphic;
 mod random_histories;
