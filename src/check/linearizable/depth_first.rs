@@ -43,7 +43,6 @@ struct Search<'p, M: Model> {
     suffix_min_return: Vec<u32>,
     required: usize,
     seen: FxHashSet<(Placed, M::State)>,
-    deepest: usize,
 }
 
 impl<'p, M: Model> Search<'p, M> {
@@ -53,7 +52,7 @@ impl<'p, M: Model> Search<'p, M> {
             suffix_min_return[at] = suffix_min_return[at].min(suffix_min_return[at + 1]);
         }
         let required = problem.returned.iter().filter(|&&returned| returned != NEVER).count();
-        Self { problem, suffix_min_return, required, seen: FxHashSet::default(), deepest: 0 }
+        Self { problem, suffix_min_return, required, seen: FxHashSet::default() }
     }
 
     fn run(&mut self, wish: Wish, budget: &Budget) -> Decision {
@@ -70,20 +69,16 @@ impl<'p, M: Model> Search<'p, M> {
             let Some(frame) = stack.last_mut() else {
                 break Decision::Violated(Conflict { places: Vec::new(), event: None });
             };
-            match next_move(self.problem, &self.suffix_min_return, frame) {
-                Some((at, state)) => {
-                    let placed = frame.placed.with(at);
-                    if self.enter(&placed, &state) {
-                        required_placed += usize::from(self.problem.returned[at as usize] != NEVER);
-                        stack.push(Frame { candidate: placed.base, placed, state, came_by: at });
-                        self.deepest = self.deepest.max(required_placed);
-                    }
+            if let Some((at, state)) = next_move(self.problem, &self.suffix_min_return, frame) {
+                let placed = frame.placed.with(at);
+                if self.enter(&placed, &state) {
+                    required_placed += usize::from(self.problem.returned[at as usize] != NEVER);
+                    stack.push(Frame { candidate: placed.base, placed, state, came_by: at });
                 }
-                None => {
-                    let dead = stack.pop().expect("the loop looked at it");
-                    if dead.came_by != u32::MAX {
-                        required_placed -= usize::from(self.problem.returned[dead.came_by as usize] != NEVER);
-                    }
+            } else {
+                let dead = stack.pop().expect("the loop looked at it");
+                if dead.came_by != u32::MAX {
+                    required_placed -= usize::from(self.problem.returned[dead.came_by as usize] != NEVER);
                 }
             }
             if let Err(stop) = self.account(&mut reserved, budget) {

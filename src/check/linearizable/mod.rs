@@ -35,6 +35,16 @@ pub enum Decision {
     },
 }
 
+impl Decision {
+    /// How much was explained by a decider that gave up; `None` for one that did not.
+    fn explained(&self) -> Option<usize> {
+        match *self {
+            Self::GaveUp { explained, .. } => Some(explained),
+            Self::Holds(_) | Self::Violated(_) | Self::NotApplicable(_) => None,
+        }
+    }
+}
+
 /// Where a contradiction lies.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Conflict {
@@ -65,6 +75,7 @@ pub struct Decider<M: Model> {
 /// Which deciders answer for a model, cheapest first. The last one is a search that always applies.
 pub trait Ladder: Model {
     /// The steps.
+    #[must_use]
     fn ladder() -> Vec<Decider<Self>> {
         vec![Decider { name: "search", decide: depth_first::decide }]
     }
@@ -90,15 +101,18 @@ pub struct Answer {
     pub by: &'static str,
 }
 
-/// Asks the model's deciders one after another.
+/// Asks the model's deciders one after another, until one decides or the budget has ended. Of those that gave up, the
+/// one that explained the most has the last word.
 #[must_use]
 pub fn decide<M: Ladder>(problem: &Problem<M>, wish: Wish, budget: &Budget) -> Answer {
     let mut last = Answer { decision: Decision::NotApplicable("no decider was asked"), by: "none" };
     for decider in M::ladder() {
         let decision = (decider.decide)(problem, wish, budget);
         let settled = matches!(decision, Decision::Holds(_) | Decision::Violated(_));
-        last = Answer { decision, by: decider.name };
-        if settled {
+        if settled || decision.explained() >= last.decision.explained() {
+            last = Answer { decision, by: decider.name };
+        }
+        if settled || budget.exceeded().is_some() {
             break;
         }
     }
