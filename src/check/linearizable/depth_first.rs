@@ -43,7 +43,6 @@ struct Search<'p, M: Model> {
     suffix_min_return: Vec<u32>,
     required: usize,
     seen: FxHashSet<(Placed, M::State)>,
-    deepest: usize,
 }
 
 impl<'p, M: Model> Search<'p, M> {
@@ -53,7 +52,7 @@ impl<'p, M: Model> Search<'p, M> {
             suffix_min_return[at] = suffix_min_return[at].min(suffix_min_return[at + 1]);
         }
         let required = problem.returned.iter().filter(|&&returned| returned != NEVER).count();
-        Self { problem, suffix_min_return, required, seen: FxHashSet::default(), deepest: 0 }
+        Self { problem, suffix_min_return, required, seen: FxHashSet::default() }
     }
 
     fn run(&mut self, wish: Wish, budget: &Budget) -> Decision {
@@ -75,7 +74,6 @@ impl<'p, M: Model> Search<'p, M> {
                 if self.enter(&placed, &state) {
                     required_placed += usize::from(self.problem.returned[at as usize] != NEVER);
                     stack.push(Frame { candidate: placed.base, placed, state, came_by: at });
-                    self.deepest = self.deepest.max(required_placed);
                 }
             } else {
                 let dead = stack.pop().expect("the loop looked at it");

@@ -56,6 +56,16 @@ pub enum Decision {
     },
 }
 
+impl Decision {
+    /// How much was explained by a decider that gave up; `None` for one that did not.
+    fn explained(&self) -> Option<usize> {
+        match *self {
+            Self::GaveUp { explained, .. } => Some(explained),
+            Self::Holds(_) | Self::Violated(_) | Self::NotApplicable(_) => None,
+        }
+    }
+}
+
 /// Where a contradiction lies.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Conflict {
@@ -134,7 +144,8 @@ impl Answer {
     }
 }
 
-/// Asks the model's deciders one after another.
+/// Asks the model's deciders one after another, until one decides or the budget has ended. Of those that gave up, the
+/// one that explained the most has the last word.
 #[must_use]
 pub fn decide<M: Ladder>(problem: &Problem<M>, wish: Wish, budget: &Budget) -> Answer {
     ask(M::ladder(), problem, wish, budget)
@@ -160,8 +171,11 @@ fn ask<M: Ladder>(
 ) -> Answer {
     let mut last = Answer { decision: Decision::NotApplicable("no decider applies"), by: "none" };
     for decider in deciders {
-        last = Answer { decision: (decider.decide)(problem, wish, budget), by: decider.name };
-        if last.is_settled() {
+        let answer = Answer { decision: (decider.decide)(problem, wish, budget), by: decider.name };
+        if answer.is_settled() || answer.decision.explained() >= last.decision.explained() {
+            last = answer;
+        }
+        if last.is_settled() || budget.exceeded().is_some() {
             break;
         }
     }

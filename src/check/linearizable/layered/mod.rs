@@ -19,6 +19,8 @@ mod open_calls;
 mod order;
 mod search;
 mod supply;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use super::register_view::RegisterView;
@@ -27,7 +29,7 @@ use crate::check::budget::{Budget, Stop};
 use crate::check::models::Register;
 use crate::check::problem::Problem;
 use mask::{SlotMask, Wide};
-use search::{Finding, Search};
+use search::{Effort, Finding, Search};
 use timeline::Timeline;
 
 /// More calls open at once than this are left to the general search.
@@ -55,7 +57,7 @@ pub(super) fn decide(problem: &Problem<Register>, wish: Wish, budget: &Budget) -
 
 fn run<M: SlotMask>(timeline: &Timeline, places: &[u32], wish: Wish, budget: &Budget) -> Decision {
     debug_assert!(timeline.slots <= M::SLOTS, "the caller chose the width");
-    let mut search: Search<'_, '_, M> = Search::new(timeline, budget);
+    let mut search: Search<'_, '_, M> = Search::new(timeline, budget, Effort::USUAL);
     match search.run() {
         Finding::Order if !wish.order => Decision::Holds(None),
         Finding::Order => {

@@ -192,8 +192,7 @@ impl<M: SlotMask> Moves<M> {
         }
         let before = written.len();
         self.walk_on(node, node.at.state, open.all(), Ground::Present, open, supply, written);
-        for index in before..written.len() {
-            let mut after = written[index];
+        for after in &mut written[before..] {
             let call = match who {
                 Who::Open(slot) => open.call[slot],
                 Who::Indeterminate(class) => {
@@ -208,7 +207,6 @@ impl<M: SlotMask> Moves<M> {
             after.at.pool = open.all().minus(after.at.done);
             after.at.free = after.at.free.and(open.cases);
             enter(&mut after.at, call, value, open);
-            written[index] = after;
         }
     }
 

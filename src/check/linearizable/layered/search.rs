@@ -40,22 +40,39 @@ pub(super) struct Checkpoint<M> {
 
 /// So many events lie between two checkpoints.
 pub(super) const CHECKPOINT_EVERY: usize = 64;
-/// So many configurations the finder keeps where all goes well.
-const WIDTH_AT_FIRST: usize = 8;
-/// The least and the most that it keeps as a rule, and after how many events without trouble it keeps less.
-const WIDTHS: std::ops::RangeInclusive<usize> = 4..=64;
+/// After so many events without trouble the finder keeps less.
 const CALM: usize = 2048;
 /// Unused rows of supply are forgotten when they take so many bytes.
 const SUPPLY_BYTES_AT_FIRST: u64 = 8 << 20;
-/// So many configurations the prover keeps before it gives up for now.
-const PROOF_WIDTH_AT_FIRST: usize = 64;
-/// So far before the finder's end the prover starts.
-const PROOF_REACH_AT_FIRST: usize = 128;
+
+/// How much is tried before more is tried. No choice changes a verdict.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// So many configurations the finder keeps at first.
+    pub(super) width: usize,
+    /// The least that it keeps as a rule.
+    pub(super) width_least: usize,
+    /// The most that it keeps as a rule.
+    pub(super) width_most: usize,
+    /// So many configurations the prover keeps before it gives up for now.
+    pub(super) proof_width: usize,
+    /// So many events before the place where the finder got stuck the prover starts.
+    pub(super) proof_reach: usize,
+    /// The prover is asked from that round on.
+    pub(super) proof_round: u32,
+}
+
+impl Effort {
+    /// What has proven itself.
+    pub(super) const USUAL: Self =
+        Self { width: 8, width_least: 4, width_most: 64, proof_width: 64, proof_reach: 128, proof_round: 2 };
+}
 
 /// See the module.
 pub(super) struct Search<'t, 'b, M> {
     timeline: &'t Timeline,
     budget: &'b Budget,
+    effort: Effort,
     pub(super) finder: Front<'t, M>,
     pub(super) checkpoints: Vec<Checkpoint<M>>,
     width: usize,
@@ -73,7 +90,7 @@ pub(super) struct Search<'t, 'b, M> {
 }
 
 impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
-    pub(super) fn new(timeline: &'t Timeline, budget: &'b Budget) -> Self {
+    pub(super) fn new(timeline: &'t Timeline, budget: &'b Budget, effort: Effort) -> Self {
         let mut finder = Front::new(timeline, false);
         finder.layer.push(Configuration::initial(INITIAL));
         Self {
@@ -81,8 +98,9 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
             budget,
             finder,
             checkpoints: Vec::new(),
-            width: WIDTH_AT_FIRST,
-            usual_width: WIDTH_AT_FIRST,
+            effort,
+            width: effort.width,
+            usual_width: effort.width,
             last_stuck: 0,
             supply_bytes_max: SUPPLY_BYTES_AT_FIRST,
             exact: true,
@@ -109,12 +127,12 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
                 return Ok(Finding::Stuck(Some(stuck)));
             }
             if stuck > self.last_stuck && stuck < self.last_stuck + CALM {
-                self.usual_width = (self.usual_width * 2).min(*WIDTHS.end());
+                self.usual_width = (self.usual_width * 2).min(self.effort.width_most);
             }
             self.last_stuck = stuck;
-            rounds = if stuck > self.deepest + 4 * PROOF_REACH_AT_FIRST { 0 } else { rounds + 1 };
+            rounds = if stuck > self.deepest + 4 * self.effort.proof_reach { 0 } else { rounds + 1 };
             self.deepest = self.deepest.max(stuck);
-            if self.refuted.is_none() && rounds > 1 {
+            if self.refuted.is_none() && rounds >= self.effort.proof_round {
                 self.refuted = self.prove(stuck, rounds)?;
                 if self.refuted == Some(stuck) {
                     return Ok(Finding::Stuck(Some(stuck)));
@@ -161,7 +179,7 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
             return;
         }
         if event.is_multiple_of(CALM) && event > self.last_stuck + CALM {
-            self.usual_width = (self.usual_width / 2).max(*WIDTHS.start());
+            self.usual_width = (self.usual_width / 2).max(self.effort.width_least);
         }
         self.width = self.usual_width;
     }
@@ -188,8 +206,8 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
     /// Looks for a proof that nothing gets past `stuck` and what follows it shortly. The event at which the last
     /// configuration goes, if there is such a proof.
     fn prove(&mut self, stuck: usize, rounds: u32) -> Result<Option<usize>, Stop> {
-        let reach = PROOF_REACH_AT_FIRST << rounds.min(20);
-        let width = PROOF_WIDTH_AT_FIRST << (2 * rounds.min(16));
+        let reach = self.effort.proof_reach << rounds.min(20);
+        let width = self.effort.proof_width << (2 * rounds.min(16));
         let begin = stuck.saturating_sub(reach);
         let end = (stuck + reach / 2).min(self.timeline.events.len());
         let mut prover: Front<'_, M> = Front::new(self.timeline, true);
@@ -221,7 +239,7 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
         }
         let back = self.checkpoints.pop().expect("the first checkpoint is at the first event");
         self.checkpointed -= (back.layer.len() * size_of::<Configuration<M>>()) as u64;
-        self.width = self.usual_width << (2 * rounds.min(20));
+        self.width = self.usual_width.saturating_mul(1 << (2 * rounds.min(20)));
         self.exact = back.exact;
         self.finder.layer = back.layer;
         self.finder.open.seek(back.event);
