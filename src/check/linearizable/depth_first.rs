@@ -32,6 +32,9 @@ struct Frame<S> {
     came_by: u32,
 }
 
+/// What an entry of the memo has on the heap, about: its window and what its state holds.
+const HEAP_BYTES: u64 = 64;
+
 /// Decides one object.
 pub(super) fn decide<M: Model>(problem: &Problem<M>, wish: Wish, budget: &Budget) -> Decision {
     Search::new(problem).run(wish, budget)
@@ -71,6 +74,9 @@ impl<'p, M: Model> Search<'p, M> {
             };
             if let Some((at, state)) = next_move(self.problem, &self.suffix_min_return, frame) {
                 let placed = frame.placed.with(at);
+                if let Err(stop) = self.make_room(&mut reserved, budget) {
+                    break Decision::GaveUp { stop, explained: 0 };
+                }
                 if self.enter(&placed, &state) {
                     required_placed += usize::from(self.problem.returned[at as usize] != NEVER);
                     stack.push(Frame { candidate: placed.base, placed, state, came_by: at });
@@ -81,9 +87,6 @@ impl<'p, M: Model> Search<'p, M> {
                     required_placed -= usize::from(self.problem.returned[dead.came_by as usize] != NEVER);
                 }
             }
-            if let Err(stop) = self.account(&mut reserved, budget) {
-                break Decision::GaveUp { stop, explained: 0 };
-            }
         };
         budget.release(reserved);
         decision
@@ -93,20 +96,19 @@ impl<'p, M: Model> Search<'p, M> {
         self.seen.insert((placed.clone(), state.clone()))
     }
 
-    /// Reserves what the memo has grown by; looks at the clock now and then.
-    fn account(&self, reserved: &mut u64, budget: &Budget) -> Result<(), Stop> {
-        let per_entry = size_of::<(Placed, M::State)>() as u64 + 32;
-        let now = self.seen.capacity() as u64 * per_entry;
-        if now > *reserved {
-            budget.reserve(now - *reserved)?;
-            *reserved = now;
+    /// Grows the memo before it must, so that the moment in which both the old and the new table exist is accounted
+    /// for; looks at the clock now and then.
+    fn make_room(&mut self, reserved: &mut u64, budget: &Budget) -> Result<(), Stop> {
+        if self.seen.len() == self.seen.capacity() {
+            let capacity = (self.seen.capacity() * 2).max(1 << 10);
+            let bytes = capacity as u64 * (size_of::<(Placed, M::State)>() as u64 + HEAP_BYTES);
+            budget.reserve(bytes)?;
+            self.seen.reserve(capacity - self.seen.len());
+            budget.release(*reserved);
+            *reserved = bytes;
         }
-        if self.seen.len().is_multiple_of(256)
-            && let Some(stop) = budget.exceeded()
-        {
-            return Err(stop);
-        }
-        Ok(())
+        let stop = if self.seen.len().is_multiple_of(256) { budget.exceeded() } else { None };
+        stop.map_or(Ok(()), Err)
     }
 }
 
