@@ -22,6 +22,7 @@ enum Fault {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a cell of a table of features")]
 struct Cell {
     operations: usize,
     clients: usize,
@@ -76,15 +77,15 @@ fn value(number: u32) -> ValueId {
 fn draw(cell: &Cell, seed: u64) -> Problem<Register> {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9).wrapping_add(cell.operations as u64 + cell.clients as u64));
     let mut drawn = Drawn { calls: Vec::new(), invoked: Vec::new(), returned: Vec::new() };
-    let mut clients: Vec<Option<Open>> = (0..cell.clients).map(|_| None).collect();
+    let mut sessions: Vec<Option<Open>> = (0..cell.clients).map(|_| None).collect();
     let (mut clock, mut state, mut fresh) = (0, INITIAL, 0);
-    while clients.iter().any(Option::is_some) || drawn.calls.len() < cell.operations {
-        let client = &mut clients[dice.index(cell.clients)];
+    while sessions.iter().any(Option::is_some) || drawn.calls.len() < cell.operations {
+        let client = &mut sessions[dice.index(cell.clients)];
         match client {
             Some(open) if !open.applied => {
                 open.applied = true;
-                let call = &mut drawn.calls[open.at];
-                let plan = call.expect("it was planned when it was invoked");
+                let pending = &mut drawn.calls[open.at];
+                let plan = pending.expect("it was planned when it was invoked");
                 let can_be_lost = match plan {
                     RegisterCall::Write(_) => true,
                     RegisterCall::Cas { .. } => cell.lost_cas,
@@ -92,7 +93,7 @@ fn draw(cell: &Cell, seed: u64) -> Problem<Register> {
                 };
                 let lost = can_be_lost && dice.below(100) < cell.indeterminate_percent;
                 if !lost || dice.below(2) == 0 {
-                    *call = apply(plan, &mut state, &mut dice, cell);
+                    *pending = apply(plan, &mut state, &mut dice, cell);
                 }
                 if lost {
                     *client = None;
@@ -153,8 +154,8 @@ fn apply(plan: RegisterCall, state: &mut u32, dice: &mut Dice, cell: &Cell) -> O
 
 fn corrupt(cell: &Cell, drawn: &mut Drawn, dice: &mut Dice) {
     let half = drawn.calls.len() / 2;
-    let is_read = |at: &usize| matches!(drawn.calls[*at], Some(RegisterCall::Read(_)));
-    let reads: Vec<usize> = (half..drawn.calls.len()).filter(is_read).collect();
+    let is_a_read = |at: &usize| matches!(drawn.calls[*at], Some(RegisterCall::Read(_)));
+    let reads: Vec<usize> = (half..drawn.calls.len()).filter(is_a_read).collect();
     if cell.fault == Fault::None || reads.is_empty() {
         return;
     }
@@ -254,6 +255,7 @@ fn on_cpu() -> Option<Duration> {
     told.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }
 
+#[expect(clippy::print_stdout, reason = "the table is what it is run for")]
 fn measure(name: &str, cell: &Cell, seeds: u64, limit: Duration) {
     let mut times = Vec::new();
     let (mut holds, mut violated, mut bytes) = (0, 0, 0);
@@ -265,7 +267,7 @@ fn measure(name: &str, cell: &Cell, seeds: u64, limit: Duration) {
         let budget = Budget::new(Some(begin + limit), 4 << 30);
         let answer = decide(&problem, Wish { order: cell.order }, &budget);
         let wall = begin.elapsed();
-        let took = on_cpu().zip(cpu).map_or(wall, |(now, then)| wall.min(now - then + TICK));
+        let took = on_cpu().zip(cpu).map_or(wall, |(now, then)| wall.min(now.saturating_sub(then) + TICK));
         match answer.decision {
             Decision::Holds(_) => holds += 1,
             Decision::Violated(_) => violated += 1,

@@ -11,6 +11,7 @@
 //! [`SLOTS_MAX`] calls are open at once.
 
 mod antichain;
+mod choices;
 mod configuration;
 mod front;
 mod mask;
@@ -22,6 +23,7 @@ mod supply;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod walks;
 
 use super::register_view::RegisterView;
 use super::{Conflict, Decision, Wish};

@@ -18,6 +18,9 @@
 
 use super::super::register_view::Act;
 use super::antichain::Antichain;
+use super::choices::{
+    Ground, can_step, enter, is_exchangeable, observe, observe_in_excursion, spare, spare_on, writer,
+};
 use super::configuration::{Configuration, DEAD};
 use super::mask::SlotMask;
 use super::open_calls::OpenCalls;
@@ -55,15 +58,6 @@ pub(super) struct Node<M> {
     pub(super) trail: u32,
 }
 
-/// Where a walk of compare-and-sets takes place.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ground {
-    /// At the end of the order.
-    Present,
-    /// Before the last blind write.
-    Excursion,
-}
-
 /// Expands configurations; its buffers are reused.
 #[derive(Debug)]
 pub(super) struct Moves<M> {
@@ -72,14 +66,14 @@ pub(super) struct Moves<M> {
     pub(super) tracing: bool,
     /// The configurations after the return, with `x` forgotten.
     pub(super) out: Vec<Node<M>>,
-    visited: Antichain<M>,
-    kept: Vec<Node<M>>,
-    walking: Vec<(Node<M>, u32)>,
-    forward: Vec<Node<M>>,
-    values: Vec<u32>,
-    seen: Vec<(u32, Configuration<M>)>,
+    pub(super) visited: Antichain<M>,
+    pub(super) kept: Vec<Node<M>>,
+    pub(super) walking: Vec<(Node<M>, u32)>,
+    pub(super) forward: Vec<Node<M>>,
+    pub(super) values: Vec<u32>,
+    pub(super) seen: Vec<(u32, Configuration<M>)>,
     /// So many more steps may be looked at before the next return.
-    patience: usize,
+    pub(super) patience: usize,
     /// Whether patience ended, so that configurations may be missing.
     pub(super) impatient: bool,
 }
@@ -210,122 +204,6 @@ impl<M: SlotMask> Moves<M> {
         }
     }
 
-    /// Every way to walk on by compare-and-sets from `value` through calls in `among`. All that a walk leads to but
-    /// calls that it lets observe is a place kept for its last step.
-    #[expect(clippy::too_many_arguments, reason = "the search's parts are borrowed one by one")]
-    fn walk_on(
-        &mut self,
-        node: Node<M>,
-        value: u32,
-        among: M,
-        ground: Ground,
-        open: &OpenCalls<'_, M>,
-        supply: &mut Supply,
-        ends: &mut Vec<Node<M>>,
-    ) {
-        if value == DEAD || !can_step(&node.at, value, among, ground, open, supply) {
-            ends.push(node);
-            return;
-        }
-        let mut walking = std::mem::take(&mut self.walking);
-        self.seen.clear();
-        walking.clear();
-        walking.push((node, value));
-        let mut next = 0;
-        while let Some(&(node, value)) = walking.get(next) {
-            next += 1;
-            if !self.has_patience() {
-                break;
-            }
-            if self.was_here(&node.at, value, open, supply) {
-                continue;
-            }
-            let mut kept = false;
-            let candidates = open.cas_from[value as usize].and(among).minus(node.at.done);
-            for slot in candidates.slots() {
-                if is_exchangeable(&node.at, slot, candidates, open) {
-                    continue;
-                }
-                if !node.at.free.has(slot) {
-                    kept = true;
-                    let mut end = node;
-                    end.at.free = end.at.free.or(M::bit(slot));
-                    let keep =
-                        if ground == Ground::Present { Step::KeepLast(slot) } else { Step::KeepInExcursion(slot) };
-                    end.trail = self.step(node.trail, keep);
-                    ends.push(end);
-                }
-                let to = open.target(slot);
-                let mut next = node;
-                next.at.consume(slot);
-                let useful = observe(&mut next.at, to, among, open);
-                if useful || can_step(&next.at, to, among, ground, open, supply) {
-                    next.trail = self.step(node.trail, ground.step(Who::Open(slot)));
-                    walking.push((next, to));
-                }
-            }
-            for &class in &open.cas_classes[value as usize] {
-                let Some(next) = self.step_indeterminate(node, class, among, ground, open, supply) else { continue };
-                let to = open.timeline.classes[class as usize].act.set().expect("a compare-and-set");
-                if next.1 || can_step(&next.0.at, to, among, ground, open, supply) {
-                    walking.push((next.0, to));
-                }
-            }
-            if !kept {
-                ends.push(node);
-            }
-        }
-        self.walking = walking;
-    }
-
-    /// A walk's step by an indeterminate compare-and-set, and whether some call could observe there; `None` if there
-    /// is no spare one, or an open identical one does as well.
-    fn step_indeterminate(
-        &mut self,
-        node: Node<M>,
-        class: u32,
-        among: M,
-        ground: Ground,
-        open: &OpenCalls<'_, M>,
-        supply: &mut Supply,
-    ) -> Option<(Node<M>, bool)> {
-        let member = spare_on(node.at, class, ground, open, supply)?;
-        let act = open.timeline.classes[class as usize].act;
-        let from = act.seen().expect("a compare-and-set");
-        let to = act.set().expect("a compare-and-set");
-        let open_ones = open.cas_from[from as usize].and(among).minus(node.at.done);
-        let early = member == Member::Early;
-        let as_well = |slot: usize| open.target(slot) == to && (early || !node.at.pool.has(slot));
-        if open_ones.slots().any(as_well) {
-            return None;
-        }
-        let mut next = node;
-        next.at.used = supply.with(node.at.used, class, member.is_late());
-        next.trail = self.step(node.trail, ground.step(Who::Indeterminate(class)));
-        let useful = observe(&mut next.at, to, among, open);
-        Some((next, useful))
-    }
-
-    /// Whether a walk has been at this value with all the same and no more indeterminate calls used: circles of
-    /// indeterminate compare-and-sets lead nowhere.
-    fn was_here(&mut self, at: &Configuration<M>, value: u32, open: &OpenCalls<'_, M>, supply: &Supply) -> bool {
-        if open.timeline.classes.is_empty() {
-            return false;
-        }
-        let same = |(there, other): &(u32, Configuration<M>)| {
-            *there == value
-                && other.done == at.done
-                && other.free == at.free
-                && other.pool == at.pool
-                && supply.leaves_more(other.used, at.used)
-        };
-        if self.seen.iter().any(same) {
-            return true;
-        }
-        self.seen.push((value, *at));
-        false
-    }
-
     /// Past an observer or a compare-and-set by bringing the register to the value it needs.
     fn bring_about(&mut self, node: Node<M>, slot: usize, open: &OpenCalls<'_, M>, supply: &mut Supply) {
         let mut pending = std::mem::take(&mut self.forward);
@@ -407,103 +285,8 @@ impl<M: SlotMask> Moves<M> {
         }
     }
 
-    /// Past an observer or a compare-and-set by an excursion before the last blind write.
-    fn join_excursion(&mut self, node: Node<M>, slot: usize, open: &OpenCalls<'_, M>, supply: &mut Supply) {
-        let values = self.helpful_values(&node.at, slot, node.at.pool, Ground::Excursion, open, supply);
-        for &value in &values {
-            let Some(who) = writer(&node.at, value, node.at.pool, Ground::Excursion, open, supply) else { continue };
-            let mut begun = node;
-            match who {
-                Who::Open(by) => begun.at.consume(by),
-                Who::Indeterminate(class) => begun.at.used = supply.with(node.at.used, class, false),
-            }
-            begun.trail = self.step(node.trail, Step::Excursion(who));
-            observe_in_excursion(&mut begun.at, value, open);
-            self.walk_to(begun, value, slot, open, supply);
-        }
-        self.values = values;
-    }
-
-    /// Walks an excursion on until the call in `goal` takes part.
-    fn walk_to(&mut self, begun: Node<M>, value: u32, goal: usize, open: &OpenCalls<'_, M>, supply: &mut Supply) {
-        let mut walks = vec![(begun, value)];
-        let mut been: Vec<(u32, Configuration<M>)> = Vec::new();
-        let mut next = 0;
-        while let Some(&(node, value)) = walks.get(next) {
-            next += 1;
-            if !self.has_patience() {
-                break;
-            }
-            if node.at.done.has(goal) {
-                self.leave_excursion(node, value, goal, open, supply);
-                continue;
-            }
-            if let Act::Cas(from, to) = open.act(goal)
-                && from == value
-            {
-                let mut joined = node;
-                joined.at.consume(goal);
-                joined.trail = self.step(node.trail, Step::Walk(Who::Open(goal)));
-                observe_in_excursion(&mut joined.at, to, open);
-                self.leave_excursion(joined, to, goal, open, supply);
-            }
-            std::mem::swap(&mut self.seen, &mut been);
-            let again = self.was_here(&node.at, value, open, supply);
-            std::mem::swap(&mut self.seen, &mut been);
-            if again {
-                continue;
-            }
-            let pool = node.at.pool;
-            let arrives = |at: &Configuration<M>, value: u32| {
-                at.done.has(goal) || matches!(open.act(goal), Act::Cas(from, _) if from == value)
-            };
-            let candidates = open.cas_from[value as usize].and(pool);
-            for slot in candidates.minus(M::bit(goal)).slots() {
-                if is_exchangeable(&node.at, slot, candidates, open) {
-                    continue;
-                }
-                let to = open.target(slot);
-                let mut next = node;
-                next.at.consume(slot);
-                observe(&mut next.at, to, pool, open);
-                if arrives(&next.at, to) || can_step(&next.at, to, pool, Ground::Excursion, open, supply) {
-                    next.trail = self.step(node.trail, Step::Walk(Who::Open(slot)));
-                    walks.push((next, to));
-                }
-            }
-            for &class in &open.cas_classes[value as usize] {
-                let Some((next, _)) = self.step_indeterminate(node, class, pool, Ground::Excursion, open, supply)
-                else {
-                    continue;
-                };
-                let to = open.timeline.classes[class as usize].act.set().expect("a compare-and-set");
-                if arrives(&next.at, to) || can_step(&next.at, to, pool, Ground::Excursion, open, supply) {
-                    walks.push((next, to));
-                }
-            }
-        }
-    }
-
-    /// Past the call in `slot`, which the excursion contains, after every useful way to go on with it.
-    fn leave_excursion(
-        &mut self,
-        node: Node<M>,
-        value: u32,
-        slot: usize,
-        open: &OpenCalls<'_, M>,
-        supply: &mut Supply,
-    ) {
-        let mut ends = std::mem::take(&mut self.kept);
-        self.walk_on(node, value, node.at.pool, Ground::Excursion, open, supply, &mut ends);
-        for mut end in ends.drain(..) {
-            end.at.forget(slot);
-            self.out.push(end);
-        }
-        self.kept = ends;
-    }
-
     /// The values that help the call in `goal`: the one it needs, and those that a compare-and-set leads on from.
-    fn helpful_values(
+    pub(super) fn helpful_values(
         &mut self,
         at: &Configuration<M>,
         goal: usize,
@@ -537,138 +320,17 @@ impl<M: SlotMask> Moves<M> {
         values
     }
 
-    fn has_patience(&mut self) -> bool {
+    pub(super) fn has_patience(&mut self) -> bool {
         self.impatient |= self.patience == 0;
         self.patience = self.patience.saturating_sub(1);
         !self.impatient
     }
 
-    fn step(&mut self, before: u32, step: Step) -> u32 {
+    pub(super) fn step(&mut self, before: u32, step: Step) -> u32 {
         if !self.tracing {
             return NO_STEP;
         }
         self.trail.push((before, step));
         u32::try_from(self.trail.len() - 1).expect("fewer steps than 2^32")
     }
-}
-
-impl Ground {
-    fn step(self, who: Who) -> Step {
-        match self {
-            Self::Present => Step::Forward(who),
-            Self::Excursion => Step::Walk(who),
-        }
-    }
-}
-
-/// Which members of a class a use takes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Member {
-    /// Invoked before the last blind write was linearized.
-    Early,
-    /// After it.
-    Late,
-}
-
-impl Member {
-    fn is_late(self) -> bool {
-        self == Self::Late
-    }
-}
-
-/// An unused indeterminate call of that class, a late one if there is one.
-fn spare<M: SlotMask>(at: Configuration<M>, class: u32, open: &OpenCalls<'_, M>, supply: &Supply) -> Option<Member> {
-    let available = open.available[class as usize];
-    if available == 0 || supply.unlimited {
-        return (available > 0).then_some(Member::Early);
-    }
-    let early = open.available_before(class, at.point);
-    let (used_early, used_late) = supply.used(at.used, class);
-    if available - early > used_late { Some(Member::Late) } else { (early > used_early).then_some(Member::Early) }
-}
-
-/// The same, but for an excursion only an early one will do.
-fn spare_on<M: SlotMask>(
-    at: Configuration<M>,
-    class: u32,
-    ground: Ground,
-    open: &OpenCalls<'_, M>,
-    supply: &Supply,
-) -> Option<Member> {
-    if ground == Ground::Present {
-        return spare(at, class, open, supply);
-    }
-    let early = open.available_before(class, at.point);
-    let enough = early > 0 && (supply.unlimited || early > supply.used(at.used, class).0);
-    enough.then_some(Member::Early)
-}
-
-/// The call to write `value` with: the open one that returns first, else an indeterminate one.
-fn writer<M: SlotMask>(
-    at: &Configuration<M>,
-    value: u32,
-    among: M,
-    ground: Ground,
-    open: &OpenCalls<'_, M>,
-    supply: &Supply,
-) -> Option<Who> {
-    let writes = open.writes_of[value as usize].and(among).minus(at.done);
-    if let Some(slot) = writes.slots().min_by_key(|&slot| open.returned[slot]) {
-        return Some(Who::Open(slot));
-    }
-    let class = open.write_class[value as usize]?;
-    spare_on(*at, class, ground, open, supply).map(|_| Who::Indeterminate(class))
-}
-
-/// Whether another call that does the same is to be used before the one in `slot`: it returns earlier, and it can do
-/// without nothing that this one can.
-fn is_exchangeable<M: SlotMask>(at: &Configuration<M>, slot: usize, candidates: M, open: &OpenCalls<'_, M>) -> bool {
-    let to = open.target(slot);
-    candidates.slots().any(|other| {
-        open.returned[other] < open.returned[slot]
-            && open.target(other) == to
-            && (at.free.has(slot) || !at.free.has(other))
-            && (at.pool.has(slot) || !at.pool.has(other))
-    })
-}
-
-/// Whether some compare-and-set leads on from `value`.
-fn can_step<M: SlotMask>(
-    at: &Configuration<M>,
-    value: u32,
-    among: M,
-    ground: Ground,
-    open: &OpenCalls<'_, M>,
-    supply: &Supply,
-) -> bool {
-    !open.cas_from[value as usize].and(among).minus(at.done).is_empty()
-        || open.cas_classes[value as usize].iter().any(|&class| spare_on(*at, class, ground, open, supply).is_some())
-}
-
-/// Linearizes the observers in `among` for whom `value` is right; whether there were any.
-fn observe<M: SlotMask>(at: &mut Configuration<M>, value: u32, among: M, open: &OpenCalls<'_, M>) -> bool {
-    let mut seeing = open.reads_of[value as usize];
-    for slot in open.differing.minus(at.done).slots() {
-        if open.act(slot) != Act::Differs(value) {
-            seeing = seeing.or(M::bit(slot));
-        }
-    }
-    let seeing = seeing.and(among).minus(at.done);
-    at.done = at.done.or(seeing);
-    at.pool = at.pool.minus(seeing);
-    !seeing.is_empty()
-}
-
-/// Linearizes the observers in an excursion for whom `value` is right.
-fn observe_in_excursion<M: SlotMask>(at: &mut Configuration<M>, value: u32, open: &OpenCalls<'_, M>) {
-    let pool = at.pool;
-    observe(at, value, pool, open);
-}
-
-/// The register now holds `value`, set by `call`.
-fn enter<M: SlotMask>(at: &mut Configuration<M>, call: u32, value: u32, open: &OpenCalls<'_, M>) {
-    at.state = if open.timeline.is_dead(call, value, open.now) { DEAD } else { value };
-    observe(at, value, open.all(), open);
-    let same = open.writes_of[value as usize].minus(at.done).minus(at.pool);
-    at.free = at.free.or(same);
 }

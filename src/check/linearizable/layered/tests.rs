@@ -6,7 +6,7 @@ use super::timeline::Timeline;
 use crate::check::budget::Budget;
 use crate::check::problem::NEVER;
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// `SplitMix64` (Steele, Lea, Flood 2014).
 struct Dice(u64);
 
 impl Dice {
