@@ -1,8 +1,8 @@
 //! Which deciders answer for which model, and how a model of somebody else's is judged.
 
 use super::{
-    Answer, Decider, Ladder, Wish, counting, depth_first, fifo, lifo, multiset, permits, sessions, set_elements,
-    set_snapshots, sums, versions,
+    Answer, Decider, Decision, Ladder, Wish, counting, depth_first, fifo, lifo, multiset, permits, sessions,
+    set_elements, set_snapshots, sums, versions,
 };
 use crate::check::budget::Budget;
 use crate::check::models::{
@@ -13,6 +13,23 @@ use crate::check::problem::Problem;
 
 fn search<M: Model>() -> Decider<M> {
     Decider::searching("search", depth_first::decide)
+}
+
+/// Runs a decider whose tables take so many bytes a call, if the budget has them left.
+fn within<M: Model>(
+    budget: &Budget,
+    bytes_per_call: u64,
+    problem: &Problem<M>,
+    wish: Wish,
+    decide: fn(&Problem<M>, Wish, &Budget) -> Decision,
+) -> Decision {
+    let bytes = problem.len() as u64 * bytes_per_call;
+    if let Some(stop) = budget.exceeded().or_else(|| budget.reserve(bytes).err()) {
+        return Decision::GaveUp { stop, explained: 0 };
+    }
+    let decision = decide(problem, wish, budget);
+    budget.release(bytes);
+    decision
 }
 
 /// Judges one object of any model by the general search: for models that no other decider knows.
@@ -89,8 +106,12 @@ impl Ladder for MultiRegister {}
 impl Ladder for Counter {
     fn ladder() -> Vec<Decider<Self>> {
         vec![
-            Decider::near_linear("equal steps", counting::decide),
-            Decider::near_linear("returned sums", sums::decide),
+            Decider::near_linear("equal steps", |problem, wish, budget| {
+                within(budget, 128, problem, wish, counting::decide)
+            }),
+            Decider::near_linear("returned sums", |problem, wish, budget| {
+                within(budget, 96, problem, wish, sums::decide)
+            }),
             search(),
         ]
     }
@@ -98,27 +119,46 @@ impl Ladder for Counter {
 
 impl Ladder for FifoQueue {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider::near_linear("queue order", fifo::decide), search()]
+        vec![
+            Decider::near_linear("queue order", |problem, wish, budget| {
+                within(budget, 192, problem, wish, fifo::decide)
+            }),
+            search(),
+        ]
     }
 }
 
 impl Ladder for Stack {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider::near_linear("stack nesting", lifo::decide), search()]
+        vec![
+            Decider::near_linear("stack nesting", |problem, wish, budget| {
+                within(budget, 224, problem, wish, lifo::decide)
+            }),
+            search(),
+        ]
     }
 }
 
 impl Ladder for UnorderedQueue {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider::near_linear("multiset", multiset::decide), search()]
+        vec![
+            Decider::near_linear("multiset", |problem, wish, budget| {
+                within(budget, 160, problem, wish, multiset::decide)
+            }),
+            search(),
+        ]
     }
 }
 
 impl Ladder for Set {
     fn ladder() -> Vec<Decider<Self>> {
         vec![
-            Decider::near_linear("set elements", set_elements::decide),
-            Decider::near_linear("set snapshots", set_snapshots::decide),
+            Decider::near_linear("set elements", |problem, wish, budget| {
+                within(budget, 96, problem, wish, set_elements::decide)
+            }),
+            Decider::near_linear("set snapshots", |problem, wish, budget| {
+                within(budget, 96, problem, wish, set_snapshots::decide)
+            }),
             search(),
         ]
     }
@@ -126,24 +166,44 @@ impl Ladder for Set {
 
 impl Ladder for Mutex {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider::near_linear("permits", permits::decide_mutex), search()]
+        vec![
+            Decider::near_linear("permits", |problem, wish, budget| {
+                within(budget, 48, problem, wish, permits::decide_mutex)
+            }),
+            search(),
+        ]
     }
 }
 
 impl Ladder for Semaphore {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider::near_linear("permits", permits::decide_semaphore), search()]
+        vec![
+            Decider::near_linear("permits", |problem, wish, budget| {
+                within(budget, 48, problem, wish, permits::decide_semaphore)
+            }),
+            search(),
+        ]
     }
 }
 
 impl Ladder for OwnedMutex {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider::near_linear("sessions", sessions::decide), search()]
+        vec![
+            Decider::near_linear("sessions", |problem, wish, budget| {
+                within(budget, 128, problem, wish, sessions::decide)
+            }),
+            search(),
+        ]
     }
 }
 
 impl Ladder for VersionedRegister {
     fn ladder() -> Vec<Decider<Self>> {
-        vec![Decider::near_linear("versions", versions::decide), search()]
+        vec![
+            Decider::near_linear("versions", |problem, wish, budget| {
+                within(budget, 96, problem, wish, versions::decide)
+            }),
+            search(),
+        ]
     }
 }

@@ -120,8 +120,10 @@ impl Versions {
     }
 
     fn reader_of(&self, problem: &Problem<VersionedRegister>, place: u32) -> Option<u32> {
-        let silent = problem.calls[place as usize].version.is_none();
-        let made = self.entries.iter().find(|entry| silent && entry.2 == place)?;
+        if problem.calls[place as usize].version.is_some() {
+            return None;
+        }
+        let made = self.entries.iter().find(|entry| entry.2 == place)?;
         self.entries.iter().find(|entry| entry.0 == made.0 && entry.1).map(|entry| entry.2)
     }
 
@@ -135,9 +137,9 @@ impl Versions {
                 if self.uncertain {
                     return Err(Fault::Unclear(MAYBE));
                 }
-                let core: Vec<u32> = before.into_iter().chain([place]).collect();
-                let told = core.iter().filter_map(|&place| self.reader_of(problem, place)).collect::<Vec<_>>();
-                return Err(Fault::Contradiction(core.into_iter().chain(told).collect()));
+                // What made a version without telling is bound to it by a read.
+                let bound = self.entries.iter().filter_map(|entry| self.reader_of(problem, entry.2));
+                return Err(Fault::Contradiction(before.into_iter().chain([place]).chain(bound).collect()));
             };
             state = next;
             before = if reads { before } else { Some(place) };

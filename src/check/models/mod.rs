@@ -1,7 +1,7 @@
 //! Sequential specifications: what each operation does when nothing else happens.
 //!
 //! To add one: 1. write `name.rs` with a type that implements [`Model`] and its [`ModelInfo`]; 2. `mod name;`
-//! below; 3. one entry in [`all`]. Which deciders answer for it is said in `check::linearizable::ladder`.
+//! below; 3. one entry in [`all`]. Which deciders answer for it is said in `check::linearizable::ladders`.
 
 mod container_call;
 mod counter;
