@@ -12,6 +12,7 @@ use crate::report::grouped;
 use anyhow::Context;
 use clap::Args;
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -112,7 +113,9 @@ impl Follower {
             Ok(None) => return,
             Err(error) => {
                 look.broken = true;
-                look.given_up = Some(error.to_string());
+                // The judgement of the whole file says what is wrong, and how to repair it.
+                let place = error.place.map_or_else(|| "the file".to_owned(), |place| format!("line {}", place.line));
+                look.given_up = Some(format!("{place} cannot be read"));
                 return;
             }
         };
@@ -143,7 +146,7 @@ impl Follower {
             judge.objects()
         );
         if judge.unjudged() > 0 {
-            text.push_str(&format!(", {} left to the end", judge.unjudged()));
+            let _ = write!(text, ", {} left to the end", judge.unjudged());
         }
         Some(text)
     }
@@ -301,7 +304,7 @@ fn on_interrupt() -> Arc<AtomicBool> {
 }
 
 /// Watches a history that this process records, until `done`; calls `found` at the first violation and ends then.
-pub(super) fn watch(path: &Path, question: Question, done: &AtomicBool, found: &dyn Fn(&News)) -> Watched {
+pub(super) fn watch(path: &Path, question: &Question, done: &AtomicBool, found: &dyn Fn(&News)) -> Watched {
     let mut follower = None;
     let mut watched = Watched::default();
     // What is in the file when the run is over is left to the judgement of the whole.

@@ -290,16 +290,16 @@ fn record(arguments: &RunArgs, plan: &RunPlan<'_>, teller: &Teller) -> Result<(R
         // Nobody to tell: the run is over.
         let _ = stop_early.send(true);
     };
-    let question = || ObjectArgs::default().question(&arguments.judging);
+    let question = ObjectArgs::default().question(&arguments.judging);
     let (summary, watched) = std::thread::scope(|scope| {
-        let run_over = SetOnDrop(&over);
+        let ending = SetOnDrop(&over);
         let watcher =
-            arguments.fail_fast.then(|| scope.spawn(|| follow::watch(&plan.history, question(), &over, &found)));
+            arguments.fail_fast.then(|| scope.spawn(|| follow::watch(&plan.history, &question, &over, &found)));
         let summary = runtime.block_on(async {
             tokio::spawn(stop_on_signal(stop));
             runner::run(plan, &|progress| teller.hear(&progress), stopped).await.map_err(Failed::environment)
         });
-        drop(run_over);
+        drop(ending);
         let watched = watcher.map(|watcher| watcher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         (summary, watched.unwrap_or_default())
     });

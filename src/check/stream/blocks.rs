@@ -43,7 +43,7 @@ struct Spot {
 /// The blocks that can still matter.
 #[derive(Debug)]
 pub(super) struct Blocks {
-    blocks: VecDeque<Block>,
+    kept: VecDeque<Block>,
     /// The number of the first block that is kept.
     begin: u64,
     spots: FxHashMap<ValueId, Spot>,
@@ -57,7 +57,7 @@ const OUT_OF_ORDER: Halt = Halt::Violated(Conflict::OutOfOrder);
 impl Blocks {
     /// The block of the initial value alone.
     pub(super) fn new(initial: ValueId) -> Self {
-        let mut blocks = Self { blocks: VecDeque::new(), begin: 0, spots: FxHashMap::default(), forgotten: 0 };
+        let mut blocks = Self { kept: VecDeque::new(), begin: 0, spots: FxHashMap::default(), forgotten: 0 };
         blocks.write(initial, 0, 0);
         blocks
     }
@@ -69,10 +69,10 @@ impl Blocks {
 
     /// A write, whose value was seen now for the first time or which returns now.
     pub(super) fn write(&mut self, value: ValueId, invoked: Moment, now: Moment) {
-        let before = self.blocks.back().map_or(self.forgotten, |block| block.last_call_so_far);
+        let before = self.kept.back().map_or(self.forgotten, |block| block.last_call_so_far);
         let links = VecDeque::from([Link { value, made: now }]);
-        let block = self.begin + self.blocks.len() as u64;
-        self.blocks.push_back(Block {
+        let block = self.begin + self.kept.len() as u64;
+        self.kept.push_back(Block {
             first_return: now,
             last_call: invoked,
             last_call_so_far: before.max(invoked),
@@ -85,7 +85,7 @@ impl Blocks {
     /// A compare-and-set, whose value was seen now for the first time or which returns now. `from` can be seen.
     pub(super) fn replace(&mut self, from: ValueId, to: ValueId, invoked: Moment, now: Moment) -> Result<(), Halt> {
         let spot = self.spots[&from];
-        let block = &mut self.blocks[usize::try_from(spot.block - self.begin).expect("it is kept")];
+        let block = &mut self.kept[usize::try_from(spot.block - self.begin).expect("it is kept")];
         if spot.link + 1 < block.links_begin + block.links.len() as u64 {
             return Err(Halt::Violated(Conflict::LostUpdate));
         }
@@ -97,7 +97,7 @@ impl Blocks {
     /// A read of a value that can be seen, which returns now.
     pub(super) fn read(&mut self, value: ValueId, invoked: Moment) -> Result<(), Halt> {
         let spot = self.spots[&value];
-        let block = &self.blocks[usize::try_from(spot.block - self.begin).expect("it is kept")];
+        let block = &self.kept[usize::try_from(spot.block - self.begin).expect("it is kept")];
         let behind = usize::try_from(spot.link + 1 - block.links_begin).expect("it is kept");
         if block.links.get(behind).is_some_and(|next| next.made < invoked) {
             return Err(OUT_OF_ORDER);
@@ -108,23 +108,23 @@ impl Blocks {
     /// A call of that block was invoked then.
     fn reach(&mut self, number: u64, invoked: Moment) -> Result<(), Halt> {
         let at = usize::try_from(number - self.begin).expect("it is kept");
-        if invoked <= self.blocks[at].last_call {
+        if invoked <= self.kept[at].last_call {
             return Ok(());
         }
-        self.blocks[at].last_call = invoked;
-        for block in self.blocks.iter_mut().skip(at) {
+        self.kept[at].last_call = invoked;
+        for block in self.kept.iter_mut().skip(at) {
             if block.last_call_so_far >= invoked {
                 break;
             }
             block.last_call_so_far = invoked;
         }
-        let own = self.blocks[at].first_return;
+        let own = self.kept[at].first_return;
         if self.forgotten > own {
             return Err(OUT_OF_ORDER);
         }
         let contradicts = |block: &&Block| block.first_return < invoked && block.last_call > own;
-        let mut before = self.blocks.iter().take(at).rev().take_while(|block| block.last_call_so_far > own);
-        let mut behind = self.blocks.iter().skip(at + 1).take_while(|block| block.first_return < invoked);
+        let mut before = self.kept.iter().take(at).rev().take_while(|block| block.last_call_so_far > own);
+        let mut behind = self.kept.iter().skip(at + 1).take_while(|block| block.first_return < invoked);
         if before.any(|block| contradicts(&block)) || behind.any(|block| contradicts(&block)) {
             return Err(OUT_OF_ORDER);
         }
@@ -134,16 +134,16 @@ impl Blocks {
     /// Forgets what nothing can join without a contradiction, if every call that will return from now on was or will
     /// be invoked at `open_since` or later.
     pub(super) fn forget(&mut self, open_since: Moment) {
-        let passed = self.blocks.partition_point(|block| block.first_return < open_since);
+        let passed = self.kept.partition_point(|block| block.first_return < open_since);
         let (mut latest, mut second, mut latest_at) = (self.forgotten, self.forgotten, usize::MAX);
-        for (at, block) in self.blocks.iter().take(passed).enumerate() {
+        for (at, block) in self.kept.iter().take(passed).enumerate() {
             if block.last_call > latest {
                 (latest, second, latest_at) = (block.last_call, latest, at);
             } else {
                 second = second.max(block.last_call);
             }
         }
-        for (at, block) in self.blocks.iter_mut().take(passed).enumerate() {
+        for (at, block) in self.kept.iter_mut().take(passed).enumerate() {
             let closed = if at == latest_at { second } else { latest } > block.first_return;
             while if closed {
                 !block.links.is_empty()
@@ -156,27 +156,27 @@ impl Blocks {
             }
         }
         // A closed block without links still counts while an open one lies before it: those are few.
-        while let Some(first) = self.blocks.front().filter(|first| first.links.is_empty()) {
+        while let Some(first) = self.kept.front().filter(|first| first.links.is_empty()) {
             self.forgotten = self.forgotten.max(first.last_call);
             self.begin += 1;
-            self.blocks.pop_front();
+            self.kept.pop_front();
         }
     }
 
     /// The values that the register can have when nothing is open and everything closed is forgotten.
     pub(super) fn last_values(&self) -> Vec<ValueId> {
-        self.blocks.iter().filter_map(|block| block.links.back()).map(|link| link.value).collect()
+        self.kept.iter().filter_map(|block| block.links.back()).map(|link| link.value).collect()
     }
 
     /// How many blocks and values are kept.
     pub(super) fn len(&self) -> usize {
-        self.blocks.len() + self.spots.len()
+        self.kept.len() + self.spots.len()
     }
 
     /// Gives every value another name.
     pub(super) fn rename(&mut self, name: &mut dyn FnMut(ValueId) -> ValueId) {
         self.spots.clear();
-        for (number, block) in (self.begin..).zip(&mut self.blocks) {
+        for (number, block) in (self.begin..).zip(&mut self.kept) {
             for (link, kept) in (block.links_begin..).zip(&mut block.links) {
                 kept.value = name(kept.value);
                 self.spots.insert(kept.value, Spot { block: number, link });

@@ -143,11 +143,11 @@ fn of<M: Model, O: Object<M> + Send + 'static>(
     Box::new(ObjectsOf::<M, O> { model, rename_model, by_key, objects, rows })
 }
 
-fn by_layers<M: Model>(model: M) -> Option<Box<dyn Objects>>
+fn by_layers<M: Model>(model: M) -> Box<dyn Objects>
 where
     Layers<M>: Send,
 {
-    Some(of::<M, Layers<M>>(model, |_, _| ()))
+    of::<M, Layers<M>>(model, |_, _| ())
 }
 
 /// A register that is searched even where its writers can be told apart.
@@ -196,7 +196,7 @@ pub(super) fn objects(
         Some(Value::Int(number)) => Some(*number),
         Some(_) => None,
     };
-    match model {
+    Some(match model {
         "register" | "cas-register" => {
             let failed_cas = question.failed_cas;
             let options =
@@ -205,11 +205,11 @@ pub(super) fn objects(
             let model = Register::new(&History::default(), &options).with_initial_value(initial);
             let rename: fn(&mut Register, &mut dyn FnMut(ValueId) -> ValueId) =
                 |model, name| *model = model.clone().with_initial_value(name(model.initial_value()));
-            Some(if search_always {
+            if search_always {
                 of::<Register, Searched>(model, rename)
             } else {
                 of::<Register, RegisterObject>(model, rename)
-            })
+            }
         }
         "versioned-register" => {
             let initial = history.intern(initial.unwrap_or(&Value::Nil));
@@ -230,6 +230,6 @@ pub(super) fn objects(
             let permits = u32::try_from(number(1)?).ok().filter(|&permits| permits > 0)?;
             by_layers(Semaphore::new(permits))
         }
-        _ => None,
-    }
+        _ => return None,
+    })
 }

@@ -1,7 +1,7 @@
 //! `check --follow` and `run --fail-fast` as a user sees them.
 
 use crate::command::{consistory, said, say, wait_until};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -134,7 +134,7 @@ fn bad_lines_are_reported_as_in_a_whole_file() {
         .expect("it is written");
     let followed = say(folder.path(), &["check", "--follow", "--until-idle", "1h", "h.jsonl"]);
     assert_eq!(followed.code, 5, "{}{}", followed.out, followed.err);
-    assert!(followed.err.contains("h.jsonl:5:1:"), "{}", followed.err);
+    assert!(followed.err.contains("h.jsonl:5:2:"), "{}", followed.err);
 }
 
 #[test]

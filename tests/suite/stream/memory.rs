@@ -97,8 +97,8 @@ fn repeated_values_are_searched_and_keep_only_what_is_open() {
 }
 
 #[test]
-fn a_queue_is_searched_and_keeps_only_what_is_open() {
-    let watched = watch(&Options { clients: 4, keys: 2, ..options("fifo-queue", 100_000) });
+fn a_queue_that_is_emptied_often_is_searched_and_keeps_only_what_is_open() {
+    let watched = watch(&Options { clients: 4, keys: 2, read_percent: 75.0, ..options("fifo-queue", 100_000) });
     assert!(watched.calls < 2_000, "{} calls are kept", watched.calls);
     assert!((1..20_000).contains(&watched.configurations), "{} configurations are kept", watched.configurations);
 }
