@@ -13,5 +13,6 @@ pub mod partition;
 pub mod persistent;
 pub mod problem;
 pub mod shrink;
+pub mod stream;
 pub mod verdict;
 pub mod witness;

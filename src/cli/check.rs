@@ -1,5 +1,6 @@
 //! `consistory check FILE…`: judges recorded histories.
 
+use super::follow::{self, FollowArgs};
 use super::judging::{JudgingArgs, ObjectArgs, judge_history, read};
 use super::{Exit, Failed, Format};
 use anyhow::Context;
@@ -18,12 +19,15 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "FILE")]
     witness: Option<PathBuf>,
     #[command(flatten)]
+    following: FollowArgs,
+    #[command(flatten)]
     objects: ObjectArgs,
     #[command(flatten)]
     judging: JudgingArgs,
 }
 
 pub(super) fn check(arguments: &CheckArgs, quiet: bool) -> Result<Exit, Failed> {
+    let violated_early = arguments.following.follow && follow_it(arguments, quiet)?;
     let threads = arguments.judging.thread_count();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Failed::new(Exit::Internal, error))?;
@@ -35,11 +39,31 @@ pub(super) fn check(arguments: &CheckArgs, quiet: bool) -> Result<Exit, Failed> 
             Err(failure) => return Err(failure),
         }
     }
-    Ok(exit)
+    follow::confirm(violated_early, exit)
+}
+
+/// Judges the one file while it grows; whether that showed a violation.
+fn follow_it(arguments: &CheckArgs, quiet: bool) -> Result<bool, Failed> {
+    let [file] = &arguments.files[..] else {
+        return Err(Failed::usage("--follow follows one file; start it once for each"));
+    };
+    if file.as_os_str() == "-" {
+        return Err(Failed::usage("--follow reads files; standard input cannot be read again when it is whole"));
+    }
+    if arguments.objects.format().is_some_and(|format| format != "consistory") {
+        return Err(Failed::usage("--follow reads plain files of the format 'consistory' only"));
+    }
+    let question = arguments.objects.question(&arguments.judging);
+    follow::follow(&history_of(file), &arguments.following, question, quiet)
+}
+
+/// The file itself, or the history in a run's folder.
+fn history_of(file: &Path) -> PathBuf {
+    if file.is_dir() { file.join(super::run::HISTORY_FILE) } else { file.to_owned() }
 }
 
 fn check_one(arguments: &CheckArgs, file: &Path, threads: usize, quiet: bool) -> Result<Exit, Failed> {
-    let path = if file.is_dir() { file.join(super::run::HISTORY_FILE) } else { file.to_owned() };
+    let path = history_of(file);
     let history = read(&path, &arguments.objects, threads)?;
     for warning in history.warnings().iter().filter(|_| !quiet) {
         super::say(&format!("warning: {}: {warning}\n", path.display()));

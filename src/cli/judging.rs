@@ -64,6 +64,28 @@ pub(super) struct ObjectArgs {
     no_keyed: bool,
 }
 
+impl ObjectArgs {
+    /// What is asked, without a witness.
+    pub(super) fn question(&self, judging: &JudgingArgs) -> Question {
+        Question {
+            claims: judging.claim.clone(),
+            model: self.model.clone(),
+            initial: self.init.clone(),
+            failed_cas: match self.failed_cas {
+                FailedCasArg::Drop => FailedCas::Drop,
+                FailedCasArg::Observe => FailedCas::Observe,
+            },
+            nil_reads_anything: false,
+            witness: false,
+        }
+    }
+
+    /// The format that was named, if one was.
+    pub(super) fn format(&self) -> Option<&str> {
+        self.from.as_deref()
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum FailedCasArg {
     /// It did not happen (Jepsen)
@@ -132,17 +154,7 @@ pub(super) fn judge_history(
     min_ops: u64,
     witness: bool,
 ) -> Result<Judged, Failed> {
-    let question = Question {
-        claims: judging.claim.clone(),
-        model: objects.model.clone(),
-        initial: objects.init.clone(),
-        failed_cas: match objects.failed_cas {
-            FailedCasArg::Drop => FailedCas::Drop,
-            FailedCasArg::Observe => FailedCas::Observe,
-        },
-        nil_reads_anything: false,
-        witness,
-    };
+    let question = Question { witness, ..objects.question(judging) };
     let (cpu, wall) = (watchdog::cpu_time(), Instant::now());
     let watchdog = Watchdog::start(judging.limits());
     let findings = judge(&history, &question, watchdog.budget()).map_err(|error| refused(error, &name))?;

@@ -5,6 +5,7 @@ mod completions;
 mod doctor;
 pub mod exit_code;
 mod explain;
+mod follow;
 mod generate;
 mod judging;
 mod list;

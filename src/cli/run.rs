@@ -1,9 +1,12 @@
 //! `consistory run BACKEND`: drives a system, records, judges. Everything of the run is in `runs/<id>/`.
 
+use super::follow;
 use super::judging::{JudgingArgs, ObjectArgs, judge_history, read};
 use super::progress::{ProgressArg, Teller};
 use super::{Exit, Failed, Format, values};
 use crate::adapters;
+use crate::check::guarantee::Claim;
+use crate::check::stream::News;
 use crate::record::runner::{self, RunPlan, RunSummary, WorkInfo};
 use crate::record::system::{Adapter, Backend, NodeId, ReadFrom, Tls};
 use crate::report::grouped;
@@ -12,6 +15,7 @@ use crate::workloads::{self, Workload, WorkloadOptions};
 use anyhow::Context;
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
@@ -48,6 +52,9 @@ pub(super) struct RunArgs {
     /// Where runs are kept
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     runs: PathBuf,
+    /// Judge while recording and end the run at the first violation of linearizability
+    #[arg(long)]
+    fail_fast: bool,
     /// Print the plan and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -185,6 +192,10 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
         unknown("workload", &arguments.workload, workloads::all().iter().map(|workload| workload.info().name))
     })?;
     expect_support(adapter, workload)?;
+    if arguments.fail_fast && !claims(arguments, workload).iter().any(|claim| claim == Claim::Linearizable.name()) {
+        let name = workload.info().name;
+        return Err(Failed::usage(format!("--fail-fast judges linearizable, which workload {name} does not claim")));
+    }
     let options = work(arguments, seed);
     let work = workload.plan(&options);
     let plan = RunPlan {
@@ -211,14 +222,15 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
         return Ok(Exit::Holds);
     }
     make_folder(&arguments.runs, &run)?;
-    let summary = record(&plan, &teller)?;
+    let (summary, violated_early) = record(arguments, &plan, &teller)?;
     teller.phase("recorded", &totals(&summary));
-    if summary.interrupted {
+    if summary.interrupted && !violated_early {
         let history = plan.history.display();
         super::say(&format!("interrupted; the history is kept. Judge it with: consistory check {history}\n"));
         return Ok(Exit::Interrupted);
     }
-    judge_run(arguments, &plan, &folder, &summary, quiet)
+    let exit = judge_run(arguments, &plan, &folder, &summary, quiet)?;
+    follow::confirm(violated_early, exit)
 }
 
 fn judge_run(
@@ -257,14 +269,44 @@ fn judge_run(
     Ok(judged.exit)
 }
 
-fn record(plan: &RunPlan<'_>, teller: &Teller) -> Result<RunSummary, Failed> {
+/// Tells the watcher that the run is over, in whatever way it ends.
+struct SetOnDrop<'f>(&'f AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Records the history; whether a violation was seen meanwhile.
+fn record(arguments: &RunArgs, plan: &RunPlan<'_>, teller: &Teller) -> Result<(RunSummary, bool), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime").map_err(Failed::environment)?;
-    runtime.block_on(async {
-        let (stop, stopped) = watch::channel(false);
-        tokio::spawn(stop_on_signal(stop));
-        runner::run(plan, &|progress| teller.hear(&progress), stopped).await.map_err(Failed::environment)
-    })
+    let (stop, stopped) = watch::channel(false);
+    let stop_early = stop.clone();
+    let over = AtomicBool::new(false);
+    let found = |news: &News| {
+        teller.phase("early", &follow::describe(news));
+        // Nobody to tell: the run is over.
+        let _ = stop_early.send(true);
+    };
+    let question = ObjectArgs::default().question(&arguments.judging);
+    let (summary, watched) = std::thread::scope(|scope| {
+        let ending = SetOnDrop(&over);
+        let watcher =
+            arguments.fail_fast.then(|| scope.spawn(|| follow::watch(&plan.history, &question, &over, &found)));
+        let summary = runtime.block_on(async {
+            tokio::spawn(stop_on_signal(stop));
+            runner::run(plan, &|progress| teller.hear(&progress), stopped).await.map_err(Failed::environment)
+        });
+        drop(ending);
+        let watched = watcher.map(|watcher| watcher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        (summary, watched.unwrap_or_default())
+    });
+    if let Some(why) = &watched.given_up {
+        super::say(&format!("warning: --fail-fast did not judge to the end: {why}\n"));
+    }
+    Ok((summary?, watched.violated))
 }
 
 /// The first signal ends the run in order; the second ends the process, and the kernel ends its servers.

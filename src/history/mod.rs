@@ -8,11 +8,13 @@ mod builder;
 mod columns;
 pub mod formats;
 mod header;
+mod live;
 mod symbols;
 mod value;
 
 pub use builder::{Actor, Defect, DefectKind, Event, HistoryBuilder, Phase, Place, Ties};
 pub use columns::{FaultNote, History, Nanos, OpId, Operation, Outcome, ProcessId, Rank};
 pub use header::Header;
+pub use live::{LiveHistory, LiveStep};
 pub use symbols::{Symbol, Symbols};
 pub use value::{Value, ValueId, ValueRef, Values};

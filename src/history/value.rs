@@ -182,6 +182,12 @@ impl Values {
         values
     }
 
+    /// How many values the table holds; small integers are in no table.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The id of an integer.
     pub fn int(&mut self, number: i64) -> ValueId {
         ValueId::small(number).unwrap_or_else(|| self.intern_ref(ValueRef::Int(number)))

@@ -10,6 +10,7 @@
 //! - `oracle`: every decider against brute force on random small histories
 //! - `peers`: other tools' histories against their verdicts, where they are at hand
 //! - `peers_read`: the same histories, read whole
+//! - `stream`: histories judged while they grow: against brute force at every event, in bounded memory, from the outside
 //! - `systems`: whole runs on real servers; `REQUIRE_SYSTEMS=redis,etcd,zookeeper` makes a missing one a failure
 //! - `tidy`: the house rules that a machine can hold
 
@@ -24,5 +25,6 @@ mod objects;
 mod oracle;
 mod peers;
 mod peers_read;
+mod stream;
 mod systems;
 mod tidy;

@@ -38,10 +38,10 @@ fn origin<M: Model>(problem: &Problem<M>, core: &Problem<M>, observer: usize, sa
         writers.iter().map(|&at| problem.ops[at]).filter(|id| core.ops.contains(id)).collect()
     };
     if writers.is_empty() {
-        return if problem.model.initial_value() == Some(saw) { Origin::Initial } else { Origin::Nowhere };
+        return if problem.model.holds_initially() == Some(saw) { Origin::Initial } else { Origin::Nowhere };
     }
     if writers.iter().all(|&at| problem.invoked[at] > problem.returned[observer])
-        && problem.model.initial_value() != Some(saw)
+        && problem.model.holds_initially() != Some(saw)
     {
         return Origin::Later(shown(&writers));
     }
@@ -89,7 +89,7 @@ fn live_values<M: Model>(prefix: &Problem<M>, observer: usize) -> Vec<ValueId> {
     let changes = |at: usize| prefix.model.produces(&prefix.calls[at]);
     let last_change = last_change(prefix, observer);
     let live = |at: &usize| *at != observer && last_change.is_none_or(|last| prefix.returned[*at] >= last);
-    let initial = prefix.model.initial_value().filter(|_| last_change.is_none());
+    let initial = prefix.model.holds_initially().filter(|_| last_change.is_none());
     let mut values: Vec<ValueId> = Vec::new();
     for value in initial.into_iter().chain((0..prefix.len()).filter(live).filter_map(changes)) {
         if !values.contains(&value) {

@@ -67,7 +67,7 @@ pub trait Model: Clone + Send + Sync + 'static {
     }
 
     /// The value that an untouched object holds, if it holds one.
-    fn initial_value(&self) -> Option<ValueId> {
+    fn holds_initially(&self) -> Option<ValueId> {
         None
     }
 

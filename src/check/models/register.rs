@@ -77,6 +77,24 @@ impl Register {
         Self { initial, failed_cas: FailedCas::Drop, nil_reads_anything: false }
     }
 
+    /// The value before any write.
+    #[must_use]
+    pub fn initial_value(&self) -> ValueId {
+        self.initial
+    }
+
+    /// What a failed compare-and-set says.
+    #[must_use]
+    pub fn failed_cas(&self) -> FailedCas {
+        self.failed_cas
+    }
+
+    /// The same register with another initial value, or with the same one under another id.
+    #[must_use]
+    pub fn with_initial_value(self, initial: ValueId) -> Self {
+        Self { initial, ..self }
+    }
+
     fn cas(&self, operation: &Operation<'_>) -> Result<Option<RegisterCall>, NotThisModel> {
         let Some(&[from, to]) = operation.values().items(operation.argument()) else {
             return Err(NotThisModel::new(CAS_REGISTER.name, operation, "the value of 'cas' is [from to]"));
@@ -166,7 +184,7 @@ impl Model for Register {
         }
     }
 
-    fn initial_value(&self) -> Option<ValueId> {
+    fn holds_initially(&self) -> Option<ValueId> {
         Some(self.initial)
     }
 

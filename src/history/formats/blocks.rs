@@ -21,6 +21,11 @@ pub(super) struct Block {
 }
 
 impl Block {
+    /// Whole lines that something follows, or may follow.
+    pub(super) fn of(lines: Vec<u8>) -> Self {
+        Self { len: lines.len(), buffer: lines, last: false, too_long: false }
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[..self.len]
     }

@@ -26,6 +26,12 @@ pub(super) struct Remap {
 }
 
 impl Tables {
+    /// Only values and functions, for those who need no nodes and errors.
+    pub(super) fn merge_values_into(&self, values: &mut Values, functions: &mut Symbols) -> Remap {
+        let functions = self.functions.iter().map(|word| functions.intern(word)).collect();
+        Remap { values: values.adopt_all(&self.values), functions, nodes: Vec::new(), errors: Vec::new() }
+    }
+
     pub(super) fn merge_into(&self, builder: &mut HistoryBuilder) -> Remap {
         fn words(from: &Symbols, to: &mut Symbols) -> Vec<Symbol> {
             from.iter().map(|word| to.intern(word)).collect()
@@ -40,6 +46,18 @@ impl Tables {
 }
 
 impl Remap {
+    /// The event in the history's ids, without node and error.
+    pub(super) fn apply_to_values(&self, event: &Event) -> Event {
+        Event {
+            function: self.functions[event.function.index()],
+            key: event.key.renamed(&self.values),
+            value: event.value.renamed(&self.values),
+            node: Symbol::NONE,
+            error: Symbol::NONE,
+            ..*event
+        }
+    }
+
     /// The event in the history's ids.
     pub(super) fn apply(&self, event: &Event) -> Event {
         Event {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 /// What an operation on the register did and saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Act {
+pub(crate) enum Act {
     Read(u8),
     Write(u8),
     Cas(u8, u8),
@@ -13,18 +13,18 @@ pub(super) enum Act {
 
 /// One operation: `returned` is absent if it may take effect at any later time, or never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Op {
-    pub(super) act: Act,
-    pub(super) called: u32,
-    pub(super) returned: Option<u32>,
+pub(crate) struct Op {
+    pub(crate) act: Act,
+    pub(crate) called: u32,
+    pub(crate) returned: Option<u32>,
 }
 
 /// A small history of one register.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Small {
-    pub(super) initial: u8,
+pub(crate) struct Small {
+    pub(crate) initial: u8,
     /// In order of invocation.
-    pub(super) ops: Vec<Op>,
+    pub(crate) ops: Vec<Op>,
 }
 
 fn apply(state: u8, act: Act) -> Option<u8> {
@@ -38,7 +38,7 @@ fn apply(state: u8, act: Act) -> Option<u8> {
 
 impl Small {
     /// Whether some order of the operations is legal and respects real time.
-    pub(super) fn is_linearizable(&self) -> bool {
+    pub(crate) fn is_linearizable(&self) -> bool {
         assert!(self.ops.len() <= 32, "brute force is for small histories");
         self.search(0, self.initial, &mut HashSet::new())
     }
@@ -63,14 +63,14 @@ impl Small {
     }
 
     /// What was known when the event of that rank had happened.
-    pub(super) fn prefix(&self, last_event: u32) -> Self {
+    pub(crate) fn prefix(&self, last_event: u32) -> Self {
         let known = self.ops.iter().filter(|op| op.called <= last_event);
         let ops = known.map(|op| Op { returned: op.returned.filter(|&at| at <= last_event), ..*op }).collect();
         Self { initial: self.initial, ops }
     }
 
     /// The first return at which no order remains.
-    pub(super) fn first_violation(&self) -> Option<u32> {
+    pub(crate) fn first_violation(&self) -> Option<u32> {
         let mut returns: Vec<u32> = self.ops.iter().filter_map(|op| op.returned).collect();
         returns.sort_unstable();
         returns.into_iter().find(|&event| !self.prefix(event).is_linearizable())

@@ -5,19 +5,19 @@
 //! rounds each kind of history gets.
 
 mod agreement;
-mod brute_force;
+pub(crate) mod brute_force;
 mod explanations;
 mod long_histories;
 mod metamorphic;
-mod random_histories;
+pub(crate) mod random_histories;
 
 /// So many rounds for each kind of history.
-fn rounds(by_default: u64) -> u64 {
+pub(crate) fn rounds(by_default: u64) -> u64 {
     number("CONSISTORY_ORACLE_ROUNDS").unwrap_or(by_default)
 }
 
 /// The seed of the first round; later rounds count up from it.
-fn first_seed() -> u64 {
+pub(crate) fn first_seed() -> u64 {
     number("CONSISTORY_ORACLE_SEED").unwrap_or(1)
 }
 

@@ -3,10 +3,10 @@
 use super::brute_force::{Act, Op, Small};
 
 /// The same numbers for the same seed, everywhere.
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -20,12 +20,12 @@ impl Dice {
     }
 
     /// A number below `bound`.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).expect("smaller than a usize")
     }
 
     /// True in `percent` of a hundred cases.
-    pub(super) fn chance(&mut self, percent: usize) -> bool {
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
@@ -40,17 +40,17 @@ impl Dice {
 
 /// What kind of histories to draw.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kind {
-    pub(super) operations_max: usize,
-    pub(super) processes_max: usize,
-    pub(super) cas: bool,
-    pub(super) failed_cas: bool,
+pub(crate) struct Kind {
+    pub(crate) operations_max: usize,
+    pub(crate) processes_max: usize,
+    pub(crate) cas: bool,
+    pub(crate) failed_cas: bool,
     /// No value is written twice, nor is the initial one.
-    pub(super) unique: bool,
+    pub(crate) unique: bool,
 }
 
 /// A long history of that kind with so many corruptions; its indeterminate operations take effect soon or never.
-pub(super) fn draw_long(dice: &mut Dice, kind: Kind, faults: usize) -> Small {
+pub(crate) fn draw_long(dice: &mut Dice, kind: Kind, faults: usize) -> Small {
     let operations = 100 + dice.below(kind.operations_max - 100);
     let processes = 2 + dice.below(kind.processes_max - 1);
     let indeterminate = dice.one_of(&[0, 0, 1, 3]);
@@ -67,7 +67,7 @@ pub(super) fn draw_long(dice: &mut Dice, kind: Kind, faults: usize) -> Small {
 }
 
 /// A history of that kind.
-pub(super) fn draw(dice: &mut Dice, kind: Kind) -> Small {
+pub(crate) fn draw(dice: &mut Dice, kind: Kind) -> Small {
     let operations = 1 + dice.below(kind.operations_max);
     let processes = 1 + dice.below(kind.processes_max);
     let indeterminate = dice.one_of(&[0, 0, 15, 40]);
@@ -183,7 +183,7 @@ fn corrupt(dice: &mut Dice, ops: &mut [Op]) {
 }
 
 /// The value that an operation leaves behind, if it is sure to.
-pub(super) fn written(act: Act) -> Option<u8> {
+pub(crate) fn written(act: Act) -> Option<u8> {
     match act {
         Act::Write(value) | Act::Cas(_, value) => Some(value),
         Act::Read(_) | Act::FailedCas(_) => None,

@@ -8,10 +8,12 @@ mod block;
 mod encode;
 mod fast;
 mod header;
+mod tail;
 mod wire;
 
 pub use encode::{EventLine, Payload, encode_event};
 pub use header::{VERSION, encode_header};
+pub use tail::{Batch, Tail};
 
 use super::blocks::{Block, Blocks};
 use super::error::{ReadError, ReadErrorKind};
