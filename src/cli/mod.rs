@@ -17,7 +17,7 @@ mod watchdog;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use exit_code::Exit;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Finds out what a distributed store really promises: records workloads against real clusters and judges their
@@ -96,7 +96,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments, cli.talk.quiet),
         Command::Check(arguments) => check::check(arguments, cli.talk.quiet),
         Command::Explain(arguments) => explain::explain(arguments),
-        Command::Gen(arguments) => generate::run(arguments),
+        Command::Gen(arguments) => generated(arguments),
         Command::List(arguments) => list::list(arguments),
         Command::Doctor(arguments) => doctor::doctor(arguments),
         Command::Schema => schema::schema(),
@@ -138,24 +138,33 @@ impl Failed {
 }
 
 fn report(failure: &Failed) -> Exit {
-    if is_broken_pipe(&failure.error) {
-        // The reader has seen enough (`consistory list | head`).
-        return Exit::Holds;
-    }
     say(&format!("consistory: {:#}\n", failure.error));
     failure.exit
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let of =
-        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-    error.chain().any(|cause| of(cause) == Some(std::io::ErrorKind::BrokenPipe))
+/// Makes up a history. Without an output file it writes to nothing but standard output, so that there a broken pipe is
+/// a reader who has seen enough (`consistory gen | head`).
+fn generated(arguments: &generate::GenArgs) -> Result<Exit, Failed> {
+    let of = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    match generate::run(arguments) {
+        Err(failure)
+            if arguments.output.is_none()
+                && failure.error.chain().any(|cause| of(cause) == Some(io::ErrorKind::BrokenPipe)) =>
+        {
+            Ok(Exit::Holds)
+        }
+        result => result,
+    }
 }
 
-/// Prints a result to standard output.
+/// Prints a result to standard output. A reader that goes away has seen enough and changes nothing about how the
+/// command ends: a violation stays one (`consistory check FILE | head -1`).
 fn print(text: &str) -> Result<(), Failed> {
     let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failed::environment)
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Failed::environment),
+    }
 }
 
 /// Says something to standard error. If nobody listens there, there is nobody to tell.
@@ -166,4 +175,15 @@ fn say(text: &str) {
 /// The command line's own description, for completions and man pages.
 fn command() -> clap::Command {
     Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_pipe_to_anything_but_standard_output_is_an_error() {
+        let failure = Failed::environment(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(report(&failure), Exit::Environment);
+    }
 }

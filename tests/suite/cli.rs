@@ -2,7 +2,6 @@
 
 use crate::command::{consistory, said, say};
 use std::fs;
-use std::io::Read;
 use std::process::Stdio;
 
 const GOOD: &str = r#"{"consistory":1,"model":"register"}
@@ -11,6 +10,11 @@ const GOOD: &str = r#"{"consistory":1,"model":"register"}
 {"index":2,"time":3,"process":1,"type":"invoke","f":"read","key":1,"value":null}
 {"index":3,"time":4,"process":1,"type":"ok","f":"read","key":1,"value":5}
 "#;
+
+/// The same with a read of what nobody wrote.
+fn bad() -> String {
+    GOOD.replace("\"read\",\"key\":1,\"value\":5", "\"read\",\"key\":1,\"value\":6")
+}
 
 fn check(history: &[u8], arguments: &[&str]) -> crate::command::Said {
     let folder = tempfile::tempdir().expect("a folder");
@@ -32,7 +36,7 @@ fn a_verdict_goes_to_standard_output_and_talk_to_standard_error() {
 
 #[test]
 fn a_violation_exits_with_1_and_shows_the_operations() {
-    let said = check(GOOD.replace("\"read\",\"key\":1,\"value\":5", "\"read\",\"key\":1,\"value\":6").as_bytes(), &[]);
+    let said = check(bad().as_bytes(), &[]);
     assert_eq!(said.code, 1);
     assert!(said.out.contains("✗ linearizable"), "{}", said.out);
     assert!(said.out.contains("read 1 = 6"), "{}", said.out);
@@ -115,11 +119,7 @@ fn a_missing_file_exits_with_5_and_says_which() {
 fn several_files_have_a_verdict_each_and_the_worst_exit_code() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("good.jsonl"), GOOD).expect("is written");
-    fs::write(
-        folder.path().join("bad.jsonl"),
-        GOOD.replace("\"read\",\"key\":1,\"value\":5", "\"read\",\"key\":1,\"value\":6"),
-    )
-    .expect("is written");
+    fs::write(folder.path().join("bad.jsonl"), bad()).expect("is written");
     let said = say(folder.path(), &["check", "good.jsonl", "bad.jsonl", "absent.jsonl"]);
     assert_eq!(said.code, 1, "violated outweighs a missing file: {}", said.err);
     assert!(said.out.contains("good.jsonl\n✓") && said.out.contains("bad.jsonl\n✗"), "{}", said.out);
@@ -157,19 +157,30 @@ fn a_dry_run_says_the_plan_and_touches_nothing() {
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
 }
 
+/// Runs the command with a standard output that nobody reads.
+fn unread(folder: &std::path::Path, arguments: &[&str]) -> crate::command::Said {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    said(&consistory(folder, arguments).stdout(writer).stderr(Stdio::piped()).output().expect("starts"))
+}
+
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut child = consistory(folder.path(), &["list", "adapters"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    drop(child.stdout.take());
-    let mut err = String::new();
-    child.stderr.take().expect("piped").read_to_string(&mut err).expect("reads");
-    assert!(child.wait().expect("ends").success(), "{err}");
-    assert_eq!(err, "");
+    for arguments in [&["list", "adapters"] as &[&str], &["gen", "--ops", "5000"]] {
+        let said = unread(folder.path(), arguments);
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_violation_that_nobody_reads_is_still_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("bad.jsonl"), bad()).expect("is written");
+    for format in ["text", "json"] {
+        let said = unread(folder.path(), &["check", "bad.jsonl", "--format", format, "-q"]);
+        assert_eq!((said.code, said.err.as_str()), (1, ""), "{format}");
+    }
 }
 
 #[test]
