@@ -74,8 +74,7 @@ enum FailedCasArg {
 }
 
 fn claim(name: &str) -> Result<Claim, String> {
-    let known = || guarantee::all().iter().map(|info| info.name).collect::<Vec<_>>().join(", ");
-    guarantee::find(name).ok_or_else(|| format!("there is no claim '{name}'; there are: {}", known()))
+    guarantee::find(name).ok_or_else(|| format!("there is no claim '{name}'; there are: {}", guarantee::known()))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
@@ -171,7 +170,10 @@ pub(super) fn judge_history(
 
 fn refused(error: JudgeError, name: &str) -> Failed {
     let exit = match error {
-        JudgeError::UnknownModel { .. } | JudgeError::NoModel { .. } | JudgeError::BadInitial { .. } => Exit::Usage,
+        JudgeError::UnknownClaim { .. }
+        | JudgeError::UnknownModel { .. }
+        | JudgeError::NoModel { .. }
+        | JudgeError::BadInitial { .. } => Exit::Usage,
         JudgeError::NotThisModel(_) => Exit::Environment,
         JudgeError::Contradicted { .. } => Exit::Internal,
     };

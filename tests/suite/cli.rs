@@ -108,6 +108,17 @@ fn wrong_usage_exits_with_64_and_help_with_0() {
 }
 
 #[test]
+fn a_claim_of_the_header_that_nobody_knows_is_not_left_out() {
+    let newer = GOOD.replace("\"model\"", "\"claims\":[\"linearizable\",\"opacity\"],\"model\"");
+    let said = check(newer.as_bytes(), &[]);
+    assert_eq!((said.code, said.out.as_str()), (64, ""), "{}", said.err);
+    for word in ["'opacity'", "--claim", "linearizable, lost-acks"] {
+        assert!(said.err.contains(word), "{word}: {}", said.err);
+    }
+    assert_eq!(check(newer.as_bytes(), &["--claim", "linearizable"]).code, 0);
+}
+
+#[test]
 fn a_missing_file_exits_with_5_and_says_which() {
     let folder = tempfile::tempdir().expect("a folder");
     let said = say(folder.path(), &["check", "absent.jsonl"]);
