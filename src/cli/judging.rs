@@ -1,6 +1,7 @@
 //! What `check` and `run` share: reading a history, judging it under a budget, telling the verdict.
 
 use super::exit_code::Exit;
+use super::vacuity::{Demands, why_vacuous};
 use super::values::{self, BudgetArg};
 use super::watchdog::{self, Watchdog};
 use super::{Failed, Format};
@@ -9,7 +10,7 @@ use crate::check::judge::{JudgeError, Question, judge};
 use crate::check::models::FailedCas;
 use crate::check::verdict::{Finding, Verdict};
 use crate::history::formats::{self, ReadOptions};
-use crate::history::{History, Outcome, Value};
+use crate::history::{History, Value};
 use crate::report::{json, terminal};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -32,7 +33,8 @@ pub(super) struct JudgingArgs {
     /// How many threads judge (default: all cores)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
-    /// Fewer completed operations than this make the verdict vacuous
+    /// Fewer completed operations than this make the verdict vacuous, as does a function that never completed, or a
+    /// history without observations; 0 demands nothing
     #[arg(long, value_name = "N")]
     pub(super) min_ops: Option<u64>,
     /// How to print the verdict
@@ -146,13 +148,11 @@ pub(super) fn judge_history(
     let watchdog = Watchdog::start(judging.limits());
     let findings = judge(&history, &question, watchdog.budget()).map_err(|error| refused(error, &name))?;
     drop(watchdog);
-    let completed = history.operations().filter(|operation| operation.outcome() == Outcome::Completed).count() as u64;
-    let vacuous = (completed < judging.min_ops.unwrap_or(min_ops)).then(|| {
-        format!(
-            "only {completed} completed operations (min {}): too few to say that nothing is wrong",
-            judging.min_ops.unwrap_or(min_ops)
-        )
-    });
+    let demands = Demands {
+        min_ops: judging.min_ops.unwrap_or(min_ops),
+        rejections_count: objects.failed_cas == FailedCasArg::Observe,
+    };
+    let vacuous = why_vacuous(&history, demands);
     let mut exit = Exit::of(&findings);
     if vacuous.is_some() {
         exit = exit.worse(Exit::Vacuous);

@@ -12,6 +12,7 @@ mod man;
 mod progress;
 mod run;
 mod schema;
+mod vacuity;
 mod values;
 mod watchdog;
 

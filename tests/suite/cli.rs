@@ -52,6 +52,22 @@ fn too_few_operations_are_vacuous_and_not_green() {
 }
 
 #[test]
+fn a_history_that_shows_nothing_is_vacuous_and_says_why() {
+    let lines = |wanted: &str| {
+        let lines = GOOD.lines().filter(|line| line.contains("consistory") || line.contains(wanted));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let writes = check(lines("write").as_bytes(), &[]);
+    assert_eq!(writes.code, 4, "{}", writes.out);
+    assert!(writes.out.contains("returned anything that could contradict"), "{}", writes.out);
+    let unanswered = GOOD.replace("\"type\":\"ok\",\"f\":\"write\"", "\"type\":\"info\",\"f\":\"write\"");
+    let unanswered = check(unanswered.as_bytes(), &[]);
+    assert_eq!(unanswered.code, 4, "{}", unanswered.out);
+    assert!(unanswered.out.contains("no 'write' ever completed"), "{}", unanswered.out);
+    assert_eq!(check(lines("write").as_bytes(), &["--min-ops", "0"]).code, 0);
+}
+
+#[test]
 fn a_budget_of_nothing_is_undecided_and_not_green() {
     let said = check(GOOD.as_bytes(), &["--budget", "0s"]);
     assert_eq!(said.code, 2, "{}", said.out);
