@@ -93,6 +93,14 @@ fn bad_input_names_path_line_and_column_and_exits_with_5() {
 }
 
 #[test]
+fn a_completed_read_without_a_value_is_no_read_of_nil() {
+    let lacking = GOOD.replace("\"f\":\"read\",\"key\":1,\"value\":5", "\"f\":\"read\",\"key\":1");
+    let said = check(lacking.as_bytes(), &[]);
+    assert_eq!((said.code, said.out.as_str()), (5, ""), "{}", said.err);
+    assert!(said.err.contains("h.jsonl:4:") && said.err.contains("write null for nil"), "{}", said.err);
+}
+
+#[test]
 fn a_torn_last_line_is_a_warning_and_the_rest_is_judged() {
     for cut in 1..60 {
         let said = check(&GOOD.as_bytes()[..GOOD.len() - cut], &[]);
