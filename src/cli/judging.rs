@@ -50,7 +50,7 @@ pub(super) struct ObjectArgs {
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
     /// The value before any write: nil, a number, a word, or JSON
-    #[arg(long, value_parser = initial, value_name = "VALUE")]
+    #[arg(long, value_parser = values::initial, value_name = "VALUE")]
     init: Option<Value>,
     /// What a failed compare-and-set says: nothing, or that the register held something else
     #[arg(long, value_enum, default_value_t = FailedCasArg::Drop)]
@@ -77,14 +77,6 @@ enum FailedCasArg {
 
 fn claim(name: &str) -> Result<Claim, String> {
     guarantee::find(name).ok_or_else(|| format!("there is no claim '{name}'; there are: {}", guarantee::known()))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
-fn initial(text: &str) -> Result<Value, String> {
-    Ok(match text {
-        "nil" | "null" => Value::Nil,
-        _ => text.parse().map_or_else(|_| Value::text(text.trim_matches('"')), Value::Int),
-    })
 }
 
 impl JudgingArgs {

@@ -68,6 +68,22 @@ fn a_history_that_shows_nothing_is_vacuous_and_says_why() {
 }
 
 #[test]
+fn the_initial_value_may_be_json() {
+    let history = |x: &str| {
+        let line = |phase: &str, x: &str| {
+            format!(r#"{{"process":0,"type":"{phase}","f":"txn","value":[["r","x",{x}],["r","y",0]]}}"#)
+        };
+        format!("{{\"consistory\":1}}\n{}\n{}\n", line("invoke", "null"), line("ok", x))
+    };
+    let arguments = ["--model", "multi-register", "--init", r#"{"x":0,"y":0}"#];
+    for (x, code) in [("0", 0), ("null", 1)] {
+        let said = check(history(x).as_bytes(), &arguments);
+        assert_eq!(said.code, code, "{x}: {}{}", said.out, said.err);
+    }
+    assert_eq!(check(history("0").as_bytes(), &["--model", "multi-register", "--init", "{x:0}"]).code, 64);
+}
+
+#[test]
 fn a_budget_of_nothing_is_undecided_and_not_green() {
     let said = check(GOOD.as_bytes(), &["--budget", "0s"]);
     assert_eq!(said.code, 2, "{}", said.out);
