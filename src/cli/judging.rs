@@ -1,22 +1,24 @@
-//! What `check` and `run` share: reading a history, judging it under a budget, telling the verdict.
+//! What `check`, `explain` and `run` share: reading a history and judging it within one budget, telling the verdict.
 
 use super::exit_code::Exit;
 use super::vacuity::{Demands, why_vacuous};
 use super::values::{self, BudgetArg};
 use super::watchdog::{self, Watchdog};
 use super::{Failed, Format};
+use crate::check::budget::{Budget, Stop};
 use crate::check::guarantee::{self, Claim};
 use crate::check::judge::{JudgeError, Question, judge};
 use crate::check::models::FailedCas;
-use crate::check::verdict::{Finding, Verdict};
+use crate::check::verdict::{Finding, Verdict, Why};
 use crate::history::formats::{self, ReadOptions};
 use crate::history::{History, Value};
 use crate::report::{json, terminal};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use std::cell::Cell;
 use std::fmt::Write;
 use std::fs::File;
-use std::io::stdin;
+use std::io::{self, Read, stdin};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -27,7 +29,7 @@ pub(super) struct JudgingArgs {
     /// What to judge, such as linearizable or lost-acks (default: what the history was recorded for)
     #[arg(long, value_delimiter = ',', value_parser = claim, value_name = "CLAIM,…")]
     pub(super) claim: Vec<Claim>,
-    /// How much time and memory the judgement may take, such as 60s,4GiB
+    /// How much time and memory reading and judging may take, such as 60s,4GiB
     #[arg(long, value_parser = values::budget, value_name = "TIME,MEMORY")]
     pub(super) budget: Option<BudgetArg>,
     /// How many threads judge (default: all cores)
@@ -101,22 +103,12 @@ pub(super) struct Judged {
     wall: Duration,
 }
 
-/// Reads a history from a file, or from standard input if the path is `-`.
+/// Reads a history from a file, or from standard input if the path is `-`, without a bound: for one's own recording.
 pub(super) fn read(path: &Path, objects: &ObjectArgs, threads: usize) -> Result<History, Failed> {
-    let keyed = if objects.keyed { Some(true) } else { objects.no_keyed.then_some(false) };
-    let options = ReadOptions { keyed, threads };
-    let name = path.display().to_string();
-    let from = objects.from.as_deref();
-    let history = if name == "-" {
-        formats::read(stdin().lock(), "standard input", from, &options)
-    } else {
-        let file = File::open(path).with_context(|| format!("cannot open {name}")).map_err(Failed::environment)?;
-        formats::read(file, &name, from, &options)
-    };
-    history.map_err(Failed::environment)
+    read_within(path, objects, threads, &Budget::unlimited())
 }
 
-/// Judges a history.
+/// Judges a history that has been read, within a budget of its own.
 pub(super) fn judge_history(
     history: History,
     name: String,
@@ -125,39 +117,104 @@ pub(super) fn judge_history(
     min_ops: u64,
     witness: bool,
 ) -> Result<Judged, Failed> {
-    let question = Question {
-        claims: judging.claim.clone(),
-        model: objects.model.clone(),
-        initial: objects.init.clone(),
-        failed_cas: match objects.failed_cas {
-            FailedCasArg::Drop => FailedCas::Drop,
-            FailedCasArg::Observe => FailedCas::Observe,
-        },
-        nil_reads_anything: false,
-        witness,
-    };
-    let (cpu, wall) = (watchdog::cpu_time(), Instant::now());
-    let watchdog = Watchdog::start(judging.limits());
-    let findings = judge(&history, &question, watchdog.budget()).map_err(|error| refused(error, &name))?;
-    drop(watchdog);
-    let demands = Demands {
-        min_ops: judging.min_ops.unwrap_or(min_ops),
-        rejections_count: objects.failed_cas == FailedCasArg::Observe,
-    };
-    let vacuous = why_vacuous(&history, demands);
-    let mut exit = Exit::of(&findings);
-    if vacuous.is_some() {
-        exit = exit.worse(Exit::Vacuous);
+    let judgement = Judgement::start(objects, judging, min_ops, witness);
+    let vacuous = judgement.vacuous(&history);
+    judgement.judge(history, name, vacuous)
+}
+
+/// One judgement, from the first byte of the history to the verdict, within one budget.
+pub(super) struct Judgement<'a> {
+    objects: &'a ObjectArgs,
+    judging: &'a JudgingArgs,
+    demands: Demands,
+    witness: bool,
+    watchdog: Watchdog,
+}
+
+impl<'a> Judgement<'a> {
+    /// Starts the clock. Fewer than `min_ops` completed operations show nothing, unless the user says another number.
+    pub(super) fn start(objects: &'a ObjectArgs, judging: &'a JudgingArgs, min_ops: u64, witness: bool) -> Self {
+        let demands = Demands {
+            min_ops: judging.min_ops.unwrap_or(min_ops),
+            rejections_count: objects.failed_cas == FailedCasArg::Observe,
+        };
+        Self { objects, judging, demands, witness, watchdog: Watchdog::start(judging.limits()) }
     }
-    Ok(Judged {
-        history,
-        findings,
-        vacuous,
-        exit,
-        name,
-        cpu: watchdog::cpu_time().saturating_sub(cpu),
-        wall: wall.elapsed(),
-    })
+
+    /// Reads the history, as far as the budget goes.
+    pub(super) fn read(&self, path: &Path) -> Result<History, Failed> {
+        read_within(path, self.objects, self.judging.thread_count(), self.watchdog.budget())
+    }
+
+    /// Why a history shows nothing, if it does not.
+    pub(super) fn vacuous(&self, history: &History) -> Option<String> {
+        why_vacuous(history, self.demands)
+    }
+
+    /// Judges it, or a part of it.
+    pub(super) fn judge(self, history: History, name: String, vacuous: Option<String>) -> Result<Judged, Failed> {
+        let (cpu, wall) = (watchdog::cpu_time(), Instant::now());
+        let question = self.question();
+        let findings = judge(&history, &question, self.watchdog.budget()).map_err(|error| refused(error, &name))?;
+        let mut exit = Exit::of(&findings);
+        if vacuous.is_some() {
+            exit = exit.worse(Exit::Vacuous);
+        }
+        let cpu = watchdog::cpu_time().saturating_sub(cpu);
+        Ok(Judged { history, findings, vacuous, exit, name, cpu, wall: wall.elapsed() })
+    }
+
+    fn question(&self) -> Question {
+        Question {
+            claims: self.judging.claim.clone(),
+            model: self.objects.model.clone(),
+            initial: self.objects.init.clone(),
+            failed_cas: match self.objects.failed_cas {
+                FailedCasArg::Drop => FailedCas::Drop,
+                FailedCasArg::Observe => FailedCas::Observe,
+            },
+            nil_reads_anything: false,
+            witness: self.witness,
+        }
+    }
+}
+
+fn read_within(path: &Path, objects: &ObjectArgs, threads: usize, budget: &Budget) -> Result<History, Failed> {
+    let keyed = if objects.keyed { Some(true) } else { objects.no_keyed.then_some(false) };
+    let options = ReadOptions { keyed, threads };
+    let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    let from = objects.from.as_deref();
+    let stopped = Cell::new(None);
+    let history = if path == Path::new("-") {
+        formats::read(Bounded { source: stdin().lock(), budget, stopped: &stopped }, &name, from, &options)
+    } else {
+        let file = File::open(path).with_context(|| format!("cannot open {name}")).map_err(Failed::environment)?;
+        formats::read(Bounded { source: file, budget, stopped: &stopped }, &name, from, &options)
+    };
+    if let Some(stop) = stopped.get() {
+        // Whatever the reader made of it: it has not seen the whole.
+        let why = Why::Stopped(stop);
+        let message = format!("UNDECIDED: {why} while reading {name}; nothing was judged; try a larger --budget");
+        return Err(Failed::new(Exit::Undecided, anyhow::Error::msg(message)));
+    }
+    history.map_err(Failed::environment)
+}
+
+/// A source that fails when the budget has ended, and says so.
+struct Bounded<'b, R> {
+    source: R,
+    budget: &'b Budget,
+    stopped: &'b Cell<Option<Stop>>,
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(stop) = self.budget.exceeded() {
+            self.stopped.set(Some(stop));
+            return Err(io::Error::other("the budget ended"));
+        }
+        self.source.read(buffer)
+    }
 }
 
 fn refused(error: JudgeError, name: &str) -> Failed {

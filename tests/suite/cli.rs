@@ -2,6 +2,7 @@
 
 use crate::command::{consistory, said, say};
 use std::fs;
+use std::io::Write;
 use std::process::Stdio;
 
 const GOOD: &str = r#"{"consistory":1,"model":"register"}
@@ -86,9 +87,41 @@ fn the_initial_value_may_be_json() {
 #[test]
 fn a_budget_of_nothing_is_undecided_and_not_green() {
     let said = check(GOOD.as_bytes(), &["--budget", "0s"]);
-    assert_eq!(said.code, 2, "{}", said.out);
-    assert!(said.out.contains("? linearizable") && said.out.contains("UNDECIDED"), "{}", said.out);
-    assert!(said.out.contains("--budget"), "it says what would help: {}", said.out);
+    assert_eq!((said.code, said.out.as_str()), (2, ""), "{}", said.err);
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    for word in ["UNDECIDED", "the time budget ended while reading h.jsonl", "--budget"] {
+        assert!(said.err.contains(word), "{word}: {}", said.err);
+    }
+    assert_eq!(check(GOOD.as_bytes(), &["--budget", "1e12h"]).code, 0, "more time than any clock has");
+}
+
+#[test]
+fn reading_ends_with_the_budget() {
+    /// Far more than is read by then; a bound all the same, should nobody stop reading.
+    const OPERATIONS_MAX: u64 = 20_000_000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut child = consistory(folder.path(), &["check", "-", "--budget", "300ms"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let input = child.stdin.take().expect("piped");
+    let writer = std::thread::spawn(move || {
+        let mut input = std::io::BufWriter::new(input);
+        writeln!(input, r#"{{"consistory":1,"model":"register"}}"#)?;
+        for value in 0..OPERATIONS_MAX {
+            for phase in ["invoke", "ok"] {
+                writeln!(input, r#"{{"process":0,"type":"{phase}","f":"write","key":1,"value":{value}}}"#)?;
+            }
+        }
+        input.flush()
+    });
+    let said = said(&child.wait_with_output().expect("ends"));
+    assert_eq!(said.code, 2, "{}{}", said.out, said.err);
+    assert!(said.err.contains("the time budget ended while reading standard input"), "{}", said.err);
+    let unread = writer.join().expect("no panic").expect_err("nobody read it all");
+    assert_eq!(unread.kind(), std::io::ErrorKind::BrokenPipe);
 }
 
 #[test]
