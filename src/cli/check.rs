@@ -43,9 +43,6 @@ fn check_one(arguments: &CheckArgs, file: &Path, quiet: bool) -> Result<Exit, Fa
     let name = path.display().to_string();
     let judgement = Judgement::start(&arguments.objects, &arguments.judging, MIN_OPS, arguments.witness.is_some());
     let history = judgement.read(&path)?;
-    for warning in history.warnings().iter().filter(|_| !quiet) {
-        super::say(&format!("warning: {}: {warning}\n", path.display()));
-    }
     let vacuous = judgement.vacuous(&history);
     let judged = judgement.judge(history, name.clone(), vacuous)?;
     if let Some(path) = &arguments.witness {

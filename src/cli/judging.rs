@@ -197,7 +197,12 @@ fn read_within(path: &Path, objects: &ObjectArgs, threads: usize, budget: &Budge
         let message = format!("UNDECIDED: {why} while reading {name}; nothing was judged; try a larger --budget");
         return Err(Failed::new(Exit::Undecided, anyhow::Error::msg(message)));
     }
-    history.map_err(Failed::environment)
+    let history = history.map_err(Failed::environment)?;
+    // Never quiet: a verdict on a part of what was recorded is another verdict.
+    for warning in history.warnings() {
+        super::say(&format!("warning: {name}: {warning}\n"));
+    }
+    Ok(history)
 }
 
 /// A source that fails when the budget has ended, and says so.

@@ -151,9 +151,19 @@ fn a_completed_read_without_a_value_is_no_read_of_nil() {
 
 #[test]
 fn a_torn_last_line_is_a_warning_and_the_rest_is_judged() {
+    let again = r#"{"time":5,"process":1,"type":"invoke","f":"read","key":1,"value":null}
+{"time":6,"process":1,"type":"ok","f":"read","key":1,"value":5}
+"#;
+    let history = format!("{GOOD}{again}");
     for cut in 1..60 {
-        let said = check(&GOOD.as_bytes()[..GOOD.len() - cut], &[]);
+        let said = check(&history.as_bytes()[..history.len() - cut], &[]);
         assert_eq!(said.code, 0, "cut {cut}: {}{}", said.out, said.err);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("torn.jsonl"), &GOOD.as_bytes()[..GOOD.len() - 20]).expect("is written");
+    for command in [&["check", "torn.jsonl", "-q"], &["explain", "torn.jsonl", "-q"]] {
+        let said = say(folder.path(), command);
+        assert!(said.err.starts_with("warning: torn.jsonl: "), "{command:?}: {}", said.err);
     }
 }
 
