@@ -86,8 +86,20 @@ pub enum JudgeError {
 /// # Errors
 /// When the question cannot be put, or the verifier contradicts a decider.
 pub fn judge(history: &History, question: &Question, budget: &Budget) -> Result<Vec<Finding>, JudgeError> {
-    claims(history, question)?.into_iter().map(|claim| judge_claim(claim, history, question, budget)).collect()
+    judge_each(history, question, budget)?.into_iter().map(|(_, finding)| finding).collect()
 }
+
+/// Judges every claim of the question on its own: what one claim cannot be asked takes nothing from another's verdict.
+///
+/// # Errors
+/// When it is not even known which claims are meant.
+pub fn judge_each(history: &History, question: &Question, budget: &Budget) -> Result<Vec<Judged>, JudgeError> {
+    let claims = claims(history, question)?;
+    Ok(claims.into_iter().map(|claim| (claim, judge_claim(claim, history, question, budget))).collect())
+}
+
+/// A claim with its verdict, or why it has none.
+pub type Judged = (Claim, Result<Finding, JudgeError>);
 
 fn judge_claim(claim: Claim, history: &History, question: &Question, budget: &Budget) -> Result<Finding, JudgeError> {
     match claim {

@@ -7,7 +7,7 @@ use super::watchdog::{self, Watchdog};
 use super::{Failed, Format};
 use crate::check::budget::{Budget, Stop};
 use crate::check::guarantee::{self, Claim};
-use crate::check::judge::{JudgeError, Question, judge};
+use crate::check::judge::{JudgeError, Question, judge_each};
 use crate::check::models::FailedCas;
 use crate::check::verdict::{Finding, Verdict, Why};
 use crate::history::formats::{self, ReadOptions};
@@ -96,6 +96,8 @@ impl JudgingArgs {
 pub(super) struct Judged {
     pub(super) history: History,
     findings: Vec<Finding>,
+    /// The claims that could not be judged beside those that were.
+    failures: Vec<(Claim, Failed)>,
     vacuous: Option<String>,
     pub(super) exit: Exit,
     name: String,
@@ -155,13 +157,23 @@ impl<'a> Judgement<'a> {
     pub(super) fn judge(self, history: History, name: String, vacuous: Option<String>) -> Result<Judged, Failed> {
         let (cpu, wall) = (watchdog::cpu_time(), Instant::now());
         let question = self.question();
-        let findings = judge(&history, &question, self.watchdog.budget()).map_err(|error| refused(error, &name))?;
-        let mut exit = Exit::of(&findings);
+        let each = judge_each(&history, &question, self.watchdog.budget()).map_err(|error| refused(error, &name))?;
+        let (mut findings, mut failures) = (Vec::new(), Vec::new());
+        for (claim, result) in each {
+            match result {
+                Ok(finding) => findings.push(finding),
+                Err(error) => failures.push((claim, refused(error, &name))),
+            }
+        }
+        if findings.is_empty() && !failures.is_empty() {
+            return Err(failures.swap_remove(0).1);
+        }
+        let mut exit = failures.iter().map(|(_, failure)| failure.exit).fold(Exit::of(&findings), Exit::worse);
         if vacuous.is_some() {
             exit = exit.worse(Exit::Vacuous);
         }
         let cpu = watchdog::cpu_time().saturating_sub(cpu);
-        Ok(Judged { history, findings, vacuous, exit, name, cpu, wall: wall.elapsed() })
+        Ok(Judged { history, findings, failures, vacuous, exit, name, cpu, wall: wall.elapsed() })
     }
 
     fn question(&self) -> Question {
@@ -238,6 +250,10 @@ fn refused(error: JudgeError, name: &str) -> Failed {
     Failed::new(exit, anyhow::Error::new(error).context(place))
 }
 
+fn failure((claim, failed): &(Claim, Failed)) -> json::Failure {
+    json::Failure { claim: claim.name(), exit_code: failed.exit.code(), error: format!("{:#}", failed.error) }
+}
+
 impl Judged {
     /// The verdict as JSON.
     pub(super) fn json(&self) -> String {
@@ -248,6 +264,7 @@ impl Judged {
             cpu_ms: u64::try_from(self.cpu.as_millis()).unwrap_or(u64::MAX),
             peak_bytes: watchdog::peak_bytes(),
             vacuous: self.vacuous.clone(),
+            failures: self.failures.iter().map(failure).collect(),
         };
         json::document(&self.history, &self.findings, &context)
     }
@@ -257,6 +274,9 @@ impl Judged {
         let mut text = terminal::findings(&self.history, &self.findings);
         if let Some(why) = &self.vacuous {
             text.push_str(&terminal::vacuous(why));
+        }
+        for (claim, failure) in &self.failures {
+            let _ = writeln!(text, "! {:<14} NOT JUDGED    {:#}", claim.name(), failure.error);
         }
         text
     }

@@ -19,6 +19,7 @@ mod watchdog;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use exit_code::Exit;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 /// Finds out what a distributed store really promises: records workloads against real clusters and judges their
@@ -93,7 +94,11 @@ pub fn main() -> ExitCode {
         Colour::Always => anstream::ColorChoice::Always.write_global(),
         Colour::Never => anstream::ColorChoice::Never.write_global(),
     }
-    let result = match &cli.command {
+    guarded(|| obey(&cli)).unwrap_or_else(|failure| report(&failure)).into()
+}
+
+fn obey(cli: &Cli) -> Result<Exit, Failed> {
+    match &cli.command {
         Command::Run(arguments) => run::run(arguments, cli.talk.quiet),
         Command::Check(arguments) => check::check(arguments, cli.talk.quiet),
         Command::Explain(arguments) => explain::explain(arguments),
@@ -103,11 +108,17 @@ pub fn main() -> ExitCode {
         Command::Schema => schema::schema(),
         Command::Completions(arguments) => completions::completions(arguments),
         Command::Man(arguments) => man::man(arguments),
-    };
-    match result {
-        Ok(exit) => exit.into(),
-        Err(failure) => report(&failure).into(),
     }
+}
+
+/// A panic is a defect of this program and ends it like one; Rust's own status for it, 101, means nothing to scripts.
+/// What panicked and where has been printed by then.
+fn guarded(command: impl FnOnce() -> Result<Exit, Failed>) -> Result<Exit, Failed> {
+    catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| {
+        let message = "internal error: this is a defect of consistory, please report it with the message above, the \
+                       command line and the history";
+        Err(Failed::new(Exit::Internal, anyhow::Error::msg(message)))
+    })
 }
 
 /// Prints help or a usage error. clap's own status for a wrong usage is 2, which means undecided here.
@@ -186,5 +197,13 @@ mod tests {
     fn a_broken_pipe_to_anything_but_standard_output_is_an_error() {
         let failure = Failed::environment(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!(report(&failure), Exit::Environment);
+    }
+
+    #[test]
+    fn a_panic_is_an_internal_error() {
+        let failure = guarded(|| panic!("this test panics on purpose")).expect_err("the command panicked");
+        assert_eq!(failure.exit, Exit::Internal);
+        assert!(failure.error.to_string().contains("report"), "{}", failure.error);
+        assert_eq!(guarded(|| Ok(Exit::Violated)).expect("no panic"), Exit::Violated);
     }
 }

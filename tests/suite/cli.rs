@@ -222,6 +222,34 @@ fn several_files_have_a_verdict_each_and_the_worst_exit_code() {
 }
 
 #[test]
+fn a_wrong_question_about_one_file_hides_no_violation_of_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("bad.jsonl"), bad()).expect("is written");
+    fs::write(folder.path().join("odd.jsonl"), GOOD.replace("\"register\"", "\"nosuchmodel\"")).expect("is written");
+    fs::write(folder.path().join("good.jsonl"), GOOD).expect("is written");
+    assert_eq!(say(folder.path(), &["check", "odd.jsonl", "bad.jsonl"]).code, 1);
+    assert_eq!(say(folder.path(), &["check", "odd.jsonl", "good.jsonl"]).code, 64);
+}
+
+#[test]
+fn a_claim_that_cannot_be_judged_takes_nothing_from_another() {
+    let history = r#"{"consistory":1,"model":"register","claims":["linearizable","lost-acks"]}
+{"process":0,"type":"invoke","f":"add","key":1,"value":5}
+{"process":0,"type":"ok","f":"add","key":1,"value":5}
+{"process":0,"type":"invoke","f":"read","key":1,"value":null}
+{"process":0,"type":"ok","f":"read","key":1,"value":[]}
+"#;
+    let said = check(history.as_bytes(), &[]);
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert!(said.out.starts_with("✗ lost-acks"), "{}", said.out);
+    assert!(said.out.contains("! linearizable   NOT JUDGED") && said.out.contains("h.jsonl:2:1"), "{}", said.out);
+    let document = check(history.as_bytes(), &["--format", "json"]).json();
+    assert_eq!(document["claims"][0]["verdict"], "violated");
+    assert_eq!(document["not_judged"][0]["claim"], "linearizable");
+    assert_eq!(document["not_judged"][0]["exit_code"], 5);
+}
+
+#[test]
 fn a_run_leaves_a_folder_with_history_and_verdict_and_a_link_to_the_latest() {
     let folder = tempfile::tempdir().expect("a folder");
     let said = say(folder.path(), &["run", "--ops", "500", "-q"]);
