@@ -41,11 +41,20 @@ pub fn all() -> &'static [ClaimInfo] {
     ]
 }
 
-/// The claim of that name. A trailing `=0` is allowed (`lost-acks=0`).
+/// The claim of that name. `lost-acks` counts something, and may be written as the threshold that it is:
+/// `lost-acks=0`.
 #[must_use]
 pub fn find(name: &str) -> Option<Claim> {
-    let name = name.strip_suffix("=0").unwrap_or(name);
-    all().iter().find(|info| info.name == name).map(|info| info.claim)
+    match name {
+        "lost-acks=0" => Some(Claim::LostAcks),
+        _ => all().iter().find(|info| info.name == name).map(|info| info.claim),
+    }
+}
+
+/// The words of `--claim`, for messages.
+#[must_use]
+pub fn known() -> String {
+    all().iter().map(|info| info.name).collect::<Vec<_>>().join(", ")
 }
 
 impl Claim {
@@ -59,5 +68,18 @@ impl Claim {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.info().name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Claim, find};
+
+    #[test]
+    fn only_what_is_counted_may_be_written_as_a_threshold() {
+        assert_eq!(find("lost-acks=0"), Some(Claim::LostAcks));
+        for no_claim in ["linearizable=0", "lost-acks=1", "=0", ""] {
+            assert_eq!(find(no_claim), None, "{no_claim}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! From a history and a question to findings: one verdict a claim.
 
 use super::budget::Budget;
-use super::guarantee::Claim;
+use super::guarantee::{self, Claim};
 use super::invariants::lost_acks;
 use super::linearizable::catalogue;
 use super::models::{FailedCas, NotThisModel};
@@ -28,6 +28,16 @@ pub struct Question {
 /// Why a question cannot be put to a history.
 #[derive(Debug, thiserror::Error)]
 pub enum JudgeError {
+    /// A claim of the header that this version does not know.
+    #[error(
+        "the history was recorded for the claim '{name}', which this version does not know; say with --claim what to judge: {known}"
+    )]
+    UnknownClaim {
+        /// The name.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
     /// A model name that is not in the catalogue.
     #[error("there is no model '{name}'; there are: {known}")]
     UnknownModel {
@@ -76,8 +86,20 @@ pub enum JudgeError {
 /// # Errors
 /// When the question cannot be put, or the verifier contradicts a decider.
 pub fn judge(history: &History, question: &Question, budget: &Budget) -> Result<Vec<Finding>, JudgeError> {
-    claims(history, question).into_iter().map(|claim| judge_claim(claim, history, question, budget)).collect()
+    judge_each(history, question, budget)?.into_iter().map(|(_, finding)| finding).collect()
 }
+
+/// Judges every claim of the question on its own: what one claim cannot be asked takes nothing from another's verdict.
+///
+/// # Errors
+/// When it is not even known which claims are meant.
+pub fn judge_each(history: &History, question: &Question, budget: &Budget) -> Result<Vec<Judged>, JudgeError> {
+    let claims = claims(history, question)?;
+    Ok(claims.into_iter().map(|claim| (claim, judge_claim(claim, history, question, budget))).collect())
+}
+
+/// A claim with its verdict, or why it has none.
+pub type Judged = (Claim, Result<Finding, JudgeError>);
 
 fn judge_claim(claim: Claim, history: &History, question: &Question, budget: &Budget) -> Result<Finding, JudgeError> {
     match claim {
@@ -91,10 +113,16 @@ fn judge_claim(claim: Claim, history: &History, question: &Question, budget: &Bu
     }
 }
 
-fn claims(history: &History, question: &Question) -> Vec<Claim> {
+/// The claims that were asked for, or those that the history was recorded for. One that nobody knows here is an error:
+/// to leave it out would call a history good that was not judged.
+fn claims(history: &History, question: &Question) -> Result<Vec<Claim>, JudgeError> {
     if !question.claims.is_empty() {
-        return question.claims.clone();
+        return Ok(question.claims.clone());
     }
-    let of_header: Vec<_> = history.header().claims.iter().filter_map(|name| super::guarantee::find(name)).collect();
-    if of_header.is_empty() { vec![Claim::Linearizable] } else { of_header }
+    let of_header = history.header().claims.iter().map(|name| {
+        let unknown = || JudgeError::UnknownClaim { name: name.clone(), known: guarantee::known() };
+        guarantee::find(name).ok_or_else(unknown)
+    });
+    let of_header = of_header.collect::<Result<Vec<_>, _>>()?;
+    Ok(if of_header.is_empty() { vec![Claim::Linearizable] } else { of_header })
 }

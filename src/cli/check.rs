@@ -1,7 +1,7 @@
 //! `consistory check FILE…`: judges recorded histories.
 
 use super::follow::{self, FollowArgs};
-use super::judging::{JudgingArgs, ObjectArgs, judge_history, read};
+use super::judging::{Judgement, JudgingArgs, ObjectArgs};
 use super::{Exit, Failed, Format};
 use anyhow::Context;
 use clap::Args;
@@ -33,7 +33,7 @@ pub(super) fn check(arguments: &CheckArgs, quiet: bool) -> Result<Exit, Failed> 
     let pool = pool.map_err(|error| Failed::new(Exit::Internal, error))?;
     let mut exit = Exit::Holds;
     for file in &arguments.files {
-        match pool.install(|| check_one(arguments, file, threads, quiet)) {
+        match pool.install(|| check_one(arguments, file, quiet)) {
             Ok(one) => exit = exit.worse(one),
             Err(failure) if arguments.files.len() > 1 => exit = exit.worse(super::report(&failure)),
             Err(failure) => return Err(failure),
@@ -62,21 +62,13 @@ fn history_of(file: &Path) -> PathBuf {
     if file.is_dir() { file.join(super::run::HISTORY_FILE) } else { file.to_owned() }
 }
 
-fn check_one(arguments: &CheckArgs, file: &Path, threads: usize, quiet: bool) -> Result<Exit, Failed> {
+fn check_one(arguments: &CheckArgs, file: &Path, quiet: bool) -> Result<Exit, Failed> {
     let path = history_of(file);
-    let history = read(&path, &arguments.objects, threads)?;
-    for warning in history.warnings().iter().filter(|_| !quiet) {
-        super::say(&format!("warning: {}: {warning}\n", path.display()));
-    }
     let name = path.display().to_string();
-    let judged = judge_history(
-        history,
-        name.clone(),
-        &arguments.objects,
-        &arguments.judging,
-        MIN_OPS,
-        arguments.witness.is_some(),
-    )?;
+    let judgement = Judgement::start(&arguments.objects, &arguments.judging, MIN_OPS, arguments.witness.is_some());
+    let history = judgement.read(&path)?;
+    let vacuous = judgement.vacuous(&history);
+    let judged = judgement.judge(history, name.clone(), vacuous)?;
     if let Some(path) = &arguments.witness {
         let doing = || format!("cannot write {}", path.display());
         std::fs::write(path, judged.orders()).with_context(doing).map_err(Failed::environment)?;

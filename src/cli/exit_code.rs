@@ -85,8 +85,8 @@ impl Exit {
             .fold(Self::Holds, Self::worse)
     }
 
-    /// The worse of two: violated, then environment, vacuous, undecided, thresholds, holds. Internal errors, usage
-    /// and interrupts outweigh them all.
+    /// The worse of two: violated, then usage, environment, vacuous, undecided, thresholds, holds: nothing that went
+    /// wrong elsewhere hides a violation. Only internal errors and interrupts outweigh it.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
         if self.rank() >= other.rank() { self } else { other }
@@ -99,9 +99,9 @@ impl Exit {
             Self::Undecided => 2,
             Self::Vacuous => 3,
             Self::Environment => 4,
-            Self::Violated => 5,
-            Self::Interrupted => 6,
-            Self::Usage => 7,
+            Self::Usage => 5,
+            Self::Violated => 6,
+            Self::Interrupted => 7,
             Self::Internal => 8,
         }
     }
@@ -134,4 +134,29 @@ impl From<Exit> for ExitCode {
 pub fn help() -> String {
     let rows: Vec<String> = Exit::ALL.iter().map(|exit| format!("  {:>3}  {}", exit.code(), exit.meaning())).collect();
     format!("Exit codes:\n{}", rows.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn nothing_but_a_defect_or_an_interrupt_hides_a_violation() {
+        let order = [
+            Exit::Holds,
+            Exit::Thresholds,
+            Exit::Undecided,
+            Exit::Vacuous,
+            Exit::Environment,
+            Exit::Usage,
+            Exit::Violated,
+            Exit::Interrupted,
+            Exit::Internal,
+        ];
+        for (better, worse) in order.iter().zip(&order[1..]) {
+            assert_eq!(better.worse(*worse), *worse);
+            assert_eq!(worse.worse(*better), *worse);
+        }
+        assert_eq!(order.len(), Exit::ALL.len());
+    }
 }

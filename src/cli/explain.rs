@@ -1,6 +1,6 @@
 //! `consistory explain RUN`: one object's verdict in full: the counterexample, or the order that explains it.
 
-use super::judging::{JudgingArgs, ObjectArgs, judge_history, read};
+use super::judging::{Judgement, JudgingArgs, ObjectArgs};
 use super::{Exit, Failed};
 use crate::history::{History, OpId};
 use clap::Args;
@@ -29,10 +29,12 @@ pub(super) struct ExplainArgs {
 pub(super) fn explain(arguments: &ExplainArgs) -> Result<Exit, Failed> {
     let path =
         if arguments.run.is_dir() { arguments.run.join(super::run::HISTORY_FILE) } else { arguments.run.clone() };
-    let history = read(&path, &arguments.objects, arguments.judging.thread_count())?;
+    let judgement = Judgement::start(&arguments.objects, &arguments.judging, MIN_OPS, true);
+    let history = judgement.read(&path)?;
+    // What was tested is a matter of the whole, even if one object is asked about.
+    let vacuous = judgement.vacuous(&history);
     let part = selected(&history, arguments)?;
-    let judged =
-        judge_history(part, path.display().to_string(), &arguments.objects, &arguments.judging, MIN_OPS, true)?;
+    let judged = judgement.judge(part, path.display().to_string(), vacuous)?;
     super::print(&judged.text())?;
     super::print(&judged.orders())?;
     Ok(judged.exit)

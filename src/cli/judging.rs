@@ -1,21 +1,24 @@
-//! What `check` and `run` share: reading a history, judging it under a budget, telling the verdict.
+//! What `check`, `explain` and `run` share: reading a history and judging it within one budget, telling the verdict.
 
 use super::exit_code::Exit;
+use super::vacuity::{Demands, why_vacuous};
 use super::values::{self, BudgetArg};
 use super::watchdog::{self, Watchdog};
 use super::{Failed, Format};
+use crate::check::budget::{Budget, Stop};
 use crate::check::guarantee::{self, Claim};
-use crate::check::judge::{JudgeError, Question, judge};
+use crate::check::judge::{JudgeError, Question, judge_each};
 use crate::check::models::FailedCas;
-use crate::check::verdict::{Finding, Verdict};
+use crate::check::verdict::{Finding, Verdict, Why};
 use crate::history::formats::{self, ReadOptions};
-use crate::history::{History, Outcome, Value};
+use crate::history::{History, Value};
 use crate::report::{json, terminal};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use std::cell::Cell;
 use std::fmt::Write;
 use std::fs::File;
-use std::io::stdin;
+use std::io::{self, Read, stdin};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -26,13 +29,14 @@ pub(super) struct JudgingArgs {
     /// What to judge, such as linearizable or lost-acks (default: what the history was recorded for)
     #[arg(long, value_delimiter = ',', value_parser = claim, value_name = "CLAIM,…")]
     pub(super) claim: Vec<Claim>,
-    /// How much time and memory the judgement may take, such as 60s,4GiB
+    /// How much time and memory reading and judging may take, such as 60s,4GiB
     #[arg(long, value_parser = values::budget, value_name = "TIME,MEMORY")]
     pub(super) budget: Option<BudgetArg>,
     /// How many threads judge (default: all cores)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
-    /// Fewer completed operations than this make the verdict vacuous
+    /// Fewer completed operations than this make the verdict vacuous, as does a function that never completed, or a
+    /// history without observations; 0 demands nothing
     #[arg(long, value_name = "N")]
     pub(super) min_ops: Option<u64>,
     /// How to print the verdict
@@ -48,7 +52,7 @@ pub(super) struct ObjectArgs {
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
     /// The value before any write: nil, a number, a word, or JSON
-    #[arg(long, value_parser = initial, value_name = "VALUE")]
+    #[arg(long, value_parser = values::initial, value_name = "VALUE")]
     init: Option<Value>,
     /// What a failed compare-and-set says: nothing, or that the register held something else
     #[arg(long, value_enum, default_value_t = FailedCasArg::Drop)]
@@ -96,16 +100,7 @@ enum FailedCasArg {
 }
 
 fn claim(name: &str) -> Result<Claim, String> {
-    let known = || guarantee::all().iter().map(|info| info.name).collect::<Vec<_>>().join(", ");
-    guarantee::find(name).ok_or_else(|| format!("there is no claim '{name}'; there are: {}", known()))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
-fn initial(text: &str) -> Result<Value, String> {
-    Ok(match text {
-        "nil" | "null" => Value::Nil,
-        _ => text.parse().map_or_else(|_| Value::text(text.trim_matches('"')), Value::Int),
-    })
+    guarantee::find(name).ok_or_else(|| format!("there is no claim '{name}'; there are: {}", guarantee::known()))
 }
 
 impl JudgingArgs {
@@ -123,6 +118,8 @@ impl JudgingArgs {
 pub(super) struct Judged {
     pub(super) history: History,
     findings: Vec<Finding>,
+    /// The claims that could not be judged beside those that were.
+    failures: Vec<(Claim, Failed)>,
     vacuous: Option<String>,
     pub(super) exit: Exit,
     name: String,
@@ -130,22 +127,12 @@ pub(super) struct Judged {
     wall: Duration,
 }
 
-/// Reads a history from a file, or from standard input if the path is `-`.
+/// Reads a history from a file, or from standard input if the path is `-`, without a bound: for one's own recording.
 pub(super) fn read(path: &Path, objects: &ObjectArgs, threads: usize) -> Result<History, Failed> {
-    let keyed = if objects.keyed { Some(true) } else { objects.no_keyed.then_some(false) };
-    let options = ReadOptions { keyed, threads };
-    let name = path.display().to_string();
-    let from = objects.from.as_deref();
-    let history = if name == "-" {
-        formats::read(stdin().lock(), "standard input", from, &options)
-    } else {
-        let file = File::open(path).with_context(|| format!("cannot open {name}")).map_err(Failed::environment)?;
-        formats::read(file, &name, from, &options)
-    };
-    history.map_err(Failed::environment)
+    read_within(path, objects, threads, &Budget::unlimited())
 }
 
-/// Judges a history.
+/// Judges a history that has been read, within a budget of its own.
 pub(super) fn judge_history(
     history: History,
     name: String,
@@ -154,36 +141,117 @@ pub(super) fn judge_history(
     min_ops: u64,
     witness: bool,
 ) -> Result<Judged, Failed> {
-    let question = Question { witness, ..objects.question(judging) };
-    let (cpu, wall) = (watchdog::cpu_time(), Instant::now());
-    let watchdog = Watchdog::start(judging.limits());
-    let findings = judge(&history, &question, watchdog.budget()).map_err(|error| refused(error, &name))?;
-    drop(watchdog);
-    let completed = history.operations().filter(|operation| operation.outcome() == Outcome::Completed).count() as u64;
-    let vacuous = (completed < judging.min_ops.unwrap_or(min_ops)).then(|| {
-        format!(
-            "only {completed} completed operations (min {}): too few to say that nothing is wrong",
-            judging.min_ops.unwrap_or(min_ops)
-        )
-    });
-    let mut exit = Exit::of(&findings);
-    if vacuous.is_some() {
-        exit = exit.worse(Exit::Vacuous);
+    let judgement = Judgement::start(objects, judging, min_ops, witness);
+    let vacuous = judgement.vacuous(&history);
+    judgement.judge(history, name, vacuous)
+}
+
+/// One judgement, from the first byte of the history to the verdict, within one budget.
+pub(super) struct Judgement<'a> {
+    objects: &'a ObjectArgs,
+    judging: &'a JudgingArgs,
+    demands: Demands,
+    witness: bool,
+    watchdog: Watchdog,
+}
+
+impl<'a> Judgement<'a> {
+    /// Starts the clock. Fewer than `min_ops` completed operations show nothing, unless the user says another number.
+    pub(super) fn start(objects: &'a ObjectArgs, judging: &'a JudgingArgs, min_ops: u64, witness: bool) -> Self {
+        let demands = Demands {
+            min_ops: judging.min_ops.unwrap_or(min_ops),
+            rejections_count: objects.failed_cas == FailedCasArg::Observe,
+        };
+        Self { objects, judging, demands, witness, watchdog: Watchdog::start(judging.limits()) }
     }
-    Ok(Judged {
-        history,
-        findings,
-        vacuous,
-        exit,
-        name,
-        cpu: watchdog::cpu_time().saturating_sub(cpu),
-        wall: wall.elapsed(),
-    })
+
+    /// Reads the history, as far as the budget goes.
+    pub(super) fn read(&self, path: &Path) -> Result<History, Failed> {
+        read_within(path, self.objects, self.judging.thread_count(), self.watchdog.budget())
+    }
+
+    /// Why a history shows nothing, if it does not.
+    pub(super) fn vacuous(&self, history: &History) -> Option<String> {
+        why_vacuous(history, self.demands)
+    }
+
+    /// Judges it, or a part of it.
+    pub(super) fn judge(self, history: History, name: String, vacuous: Option<String>) -> Result<Judged, Failed> {
+        let (cpu, wall) = (watchdog::cpu_time(), Instant::now());
+        let question = self.question();
+        let each = judge_each(&history, &question, self.watchdog.budget()).map_err(|error| refused(error, &name))?;
+        let (mut findings, mut failures) = (Vec::new(), Vec::new());
+        for (claim, result) in each {
+            match result {
+                Ok(finding) => findings.push(finding),
+                Err(error) => failures.push((claim, refused(error, &name))),
+            }
+        }
+        if findings.is_empty() && !failures.is_empty() {
+            return Err(failures.swap_remove(0).1);
+        }
+        let mut exit = failures.iter().map(|(_, failure)| failure.exit).fold(Exit::of(&findings), Exit::worse);
+        if vacuous.is_some() {
+            exit = exit.worse(Exit::Vacuous);
+        }
+        let cpu = watchdog::cpu_time().saturating_sub(cpu);
+        Ok(Judged { history, findings, failures, vacuous, exit, name, cpu, wall: wall.elapsed() })
+    }
+
+    fn question(&self) -> Question {
+        Question { witness: self.witness, ..self.objects.question(self.judging) }
+    }
+}
+
+fn read_within(path: &Path, objects: &ObjectArgs, threads: usize, budget: &Budget) -> Result<History, Failed> {
+    let keyed = if objects.keyed { Some(true) } else { objects.no_keyed.then_some(false) };
+    let options = ReadOptions { keyed, threads };
+    let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    let from = objects.from.as_deref();
+    let stopped = Cell::new(None);
+    let history = if path == Path::new("-") {
+        formats::read(Bounded { source: stdin().lock(), budget, stopped: &stopped }, &name, from, &options)
+    } else {
+        let file = File::open(path).with_context(|| format!("cannot open {name}")).map_err(Failed::environment)?;
+        formats::read(Bounded { source: file, budget, stopped: &stopped }, &name, from, &options)
+    };
+    if let Some(stop) = stopped.get() {
+        // Whatever the reader made of it: it has not seen the whole.
+        let why = Why::Stopped(stop);
+        let message = format!("UNDECIDED: {why} while reading {name}; nothing was judged; try a larger --budget");
+        return Err(Failed::new(Exit::Undecided, anyhow::Error::msg(message)));
+    }
+    let history = history.map_err(Failed::environment)?;
+    // Never quiet: a verdict on a part of what was recorded is another verdict.
+    for warning in history.warnings() {
+        super::say(&format!("warning: {name}: {warning}\n"));
+    }
+    Ok(history)
+}
+
+/// A source that fails when the budget has ended, and says so.
+struct Bounded<'b, R> {
+    source: R,
+    budget: &'b Budget,
+    stopped: &'b Cell<Option<Stop>>,
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(stop) = self.budget.exceeded() {
+            self.stopped.set(Some(stop));
+            return Err(io::Error::other("the budget ended"));
+        }
+        self.source.read(buffer)
+    }
 }
 
 fn refused(error: JudgeError, name: &str) -> Failed {
     let exit = match error {
-        JudgeError::UnknownModel { .. } | JudgeError::NoModel { .. } | JudgeError::BadInitial { .. } => Exit::Usage,
+        JudgeError::UnknownClaim { .. }
+        | JudgeError::UnknownModel { .. }
+        | JudgeError::NoModel { .. }
+        | JudgeError::BadInitial { .. } => Exit::Usage,
         JudgeError::NotThisModel(_) => Exit::Environment,
         JudgeError::Contradicted { .. } => Exit::Internal,
     };
@@ -192,6 +260,10 @@ fn refused(error: JudgeError, name: &str) -> Failed {
         _ => name.to_owned(),
     };
     Failed::new(exit, anyhow::Error::new(error).context(place))
+}
+
+fn failure((claim, failed): &(Claim, Failed)) -> json::Failure {
+    json::Failure { claim: claim.name(), exit_code: failed.exit.code(), error: format!("{:#}", failed.error) }
 }
 
 impl Judged {
@@ -204,6 +276,7 @@ impl Judged {
             cpu_ms: u64::try_from(self.cpu.as_millis()).unwrap_or(u64::MAX),
             peak_bytes: watchdog::peak_bytes(),
             vacuous: self.vacuous.clone(),
+            failures: self.failures.iter().map(failure).collect(),
         };
         json::document(&self.history, &self.findings, &context)
     }
@@ -213,6 +286,9 @@ impl Judged {
         let mut text = terminal::findings(&self.history, &self.findings);
         if let Some(why) = &self.vacuous {
             text.push_str(&terminal::vacuous(why));
+        }
+        for (claim, failure) in &self.failures {
+            let _ = writeln!(text, "! {:<14} NOT JUDGED    {:#}", claim.name(), failure.error);
         }
         text
     }

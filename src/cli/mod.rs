@@ -13,12 +13,14 @@ mod man;
 mod progress;
 mod run;
 mod schema;
+mod vacuity;
 mod values;
 mod watchdog;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use exit_code::Exit;
-use std::io::Write;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 /// Finds out what a distributed store really promises: records workloads against real clusters and judges their
@@ -93,21 +95,31 @@ pub fn main() -> ExitCode {
         Colour::Always => anstream::ColorChoice::Always.write_global(),
         Colour::Never => anstream::ColorChoice::Never.write_global(),
     }
-    let result = match &cli.command {
+    guarded(|| obey(&cli)).unwrap_or_else(|failure| report(&failure)).into()
+}
+
+fn obey(cli: &Cli) -> Result<Exit, Failed> {
+    match &cli.command {
         Command::Run(arguments) => run::run(arguments, cli.talk.quiet),
         Command::Check(arguments) => check::check(arguments, cli.talk.quiet),
         Command::Explain(arguments) => explain::explain(arguments),
-        Command::Gen(arguments) => generate::run(arguments),
+        Command::Gen(arguments) => generated(arguments),
         Command::List(arguments) => list::list(arguments),
         Command::Doctor(arguments) => doctor::doctor(arguments),
         Command::Schema => schema::schema(),
         Command::Completions(arguments) => completions::completions(arguments),
         Command::Man(arguments) => man::man(arguments),
-    };
-    match result {
-        Ok(exit) => exit.into(),
-        Err(failure) => report(&failure).into(),
     }
+}
+
+/// A panic is a defect of this program and ends it like one; Rust's own status for it, 101, means nothing to scripts.
+/// What panicked and where has been printed by then.
+fn guarded(command: impl FnOnce() -> Result<Exit, Failed>) -> Result<Exit, Failed> {
+    catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| {
+        let message = "internal error: this is a defect of consistory, please report it with the message above, the \
+                       command line and the history";
+        Err(Failed::new(Exit::Internal, anyhow::Error::msg(message)))
+    })
 }
 
 /// Prints help or a usage error. clap's own status for a wrong usage is 2, which means undecided here.
@@ -139,24 +151,33 @@ impl Failed {
 }
 
 fn report(failure: &Failed) -> Exit {
-    if is_broken_pipe(&failure.error) {
-        // The reader has seen enough (`consistory list | head`).
-        return Exit::Holds;
-    }
     say(&format!("consistory: {:#}\n", failure.error));
     failure.exit
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let of =
-        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-    error.chain().any(|cause| of(cause) == Some(std::io::ErrorKind::BrokenPipe))
+/// Makes up a history. Without an output file it writes to nothing but standard output, so that there a broken pipe is
+/// a reader who has seen enough (`consistory gen | head`).
+fn generated(arguments: &generate::GenArgs) -> Result<Exit, Failed> {
+    let of = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    match generate::run(arguments) {
+        Err(failure)
+            if arguments.output.is_none()
+                && failure.error.chain().any(|cause| of(cause) == Some(io::ErrorKind::BrokenPipe)) =>
+        {
+            Ok(Exit::Holds)
+        }
+        result => result,
+    }
 }
 
-/// Prints a result to standard output.
+/// Prints a result to standard output. A reader that goes away has seen enough and changes nothing about how the
+/// command ends: a violation stays one (`consistory check FILE | head -1`).
 fn print(text: &str) -> Result<(), Failed> {
     let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failed::environment)
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Failed::environment),
+    }
 }
 
 /// Says something to standard error. If nobody listens there, there is nobody to tell.
@@ -167,4 +188,23 @@ fn say(text: &str) {
 /// The command line's own description, for completions and man pages.
 fn command() -> clap::Command {
     Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_pipe_to_anything_but_standard_output_is_an_error() {
+        let failure = Failed::environment(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(report(&failure), Exit::Environment);
+    }
+
+    #[test]
+    fn a_panic_is_an_internal_error() {
+        let failure = guarded(|| panic!("this test panics on purpose")).expect_err("the command panicked");
+        assert_eq!(failure.exit, Exit::Internal);
+        assert!(failure.error.to_string().contains("report"), "{}", failure.error);
+        assert_eq!(guarded(|| Ok(Exit::Violated)).expect("no panic"), Exit::Violated);
+    }
 }

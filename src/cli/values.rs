@@ -1,5 +1,7 @@
-//! Values of options as people write them: `30s`, `4GiB`, `60s,4GiB`.
+//! Values of options as people write them: `30s`, `4GiB`, `60s,4GiB`, `{"x":0}`.
 
+use crate::history::Value;
+use serde_json::Value as Json;
 use std::time::Duration;
 
 /// A duration such as `500ms`, `30s`, `2m`, `1h`; a bare number is seconds.
@@ -79,9 +81,67 @@ pub(super) fn setting(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+/// An initial value: nil, JSON without floats, or a plain word. What looks like JSON must be it.
+pub(super) fn initial(text: &str) -> Result<Value, String> {
+    match serde_json::from_str(text) {
+        _ if text == "nil" => Ok(Value::Nil),
+        Ok(json) => value(json),
+        Err(error) if text.starts_with(['{', '[', '"']) => Err(format!("'{text}' is not JSON: {error}")),
+        Err(_) => Ok(Value::text(text)),
+    }
+}
+
+fn value(json: Json) -> Result<Value, String> {
+    Ok(match json {
+        Json::Null => Value::Nil,
+        Json::Bool(truth) => Value::Bool(truth),
+        Json::Number(number) => number
+            .as_i64()
+            .map(Value::Int)
+            .ok_or_else(|| format!("{number} is not a whole number of 64 bits; quote it to mean a text"))?,
+        Json::String(text) => Value::text(&text),
+        Json::Array(items) => Value::List(items.into_iter().map(value).collect::<Result<_, _>>()?),
+        Json::Object(pairs) => {
+            let pairs = pairs.into_iter().map(|(name, json)| Ok((key(&name), value(json)?)));
+            let mut pairs = pairs.collect::<Result<Vec<_>, String>>()?;
+            pairs.sort();
+            Value::Map(pairs.into())
+        }
+    })
+}
+
+/// The key of a map. As in histories, one that is spelled like a whole number is one.
+fn key(name: &str) -> Value {
+    let number = name.parse::<i64>().ok().filter(|number| number.to_string() == name);
+    number.map_or_else(|| Value::text(name), Value::Int)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn initial_values_are_nil_words_or_json_without_floats() {
+        let [x, zero] = [Value::text("x"), Value::Int(0)];
+        let good = [
+            ("nil", Value::Nil),
+            ("null", Value::Nil),
+            ("-7", Value::Int(-7)),
+            ("true", Value::Bool(true)),
+            ("x", x.clone()),
+            ("\"x\"", x.clone()),
+            ("\"7\"", Value::text("7")),
+            ("two words", Value::text("two words")),
+            ("[0, \"x\", null]", Value::List([zero.clone(), x.clone(), Value::Nil].into())),
+            ("{\"x\":0,\"6\":[]}", Value::Map([(Value::Int(6), Value::List([].into())), (x, zero)].into())),
+        ];
+        for (text, value) in good {
+            assert_eq!(initial(text), Ok(value), "{text}");
+        }
+        for wrong in ["1.5", "[1.5]", "18446744073709551615", "{x:0}", "[1,", "\"x"] {
+            assert!(initial(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn durations_sizes_and_budgets_are_read_as_written() {

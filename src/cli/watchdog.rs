@@ -19,7 +19,9 @@ pub(super) struct Watchdog {
 impl Watchdog {
     /// Starts watching a new budget.
     pub(super) fn start(limits: BudgetArg) -> Self {
-        let budget = Arc::new(Budget::new(Some(Instant::now() + limits.time), limits.bytes));
+        // A time that no clock reaches is no limit.
+        let deadline = Instant::now().checked_add(limits.time);
+        let budget = Arc::new(Budget::new(deadline, limits.bytes));
         let done = Arc::new(AtomicBool::new(false));
         let thread = {
             let (budget, done) = (Arc::clone(&budget), Arc::clone(&done));
@@ -70,4 +72,15 @@ pub(super) fn peak_bytes() -> u64 {
 pub(super) fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absurd_time_is_no_limit() {
+        let watchdog = Watchdog::start(BudgetArg { time: Duration::MAX, bytes: u64::MAX });
+        assert_eq!(watchdog.budget().exceeded(), None);
+    }
 }

@@ -21,6 +21,19 @@ pub struct Context {
     pub peak_bytes: u64,
     /// Why the run is vacuous, if it is.
     pub vacuous: Option<String>,
+    /// The claims that could not be judged.
+    pub failures: Vec<Failure>,
+}
+
+/// A claim that could not be judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The claim.
+    pub claim: &'static str,
+    /// The exit code that goes with it.
+    pub exit_code: u8,
+    /// Why not, in words.
+    pub error: String,
 }
 
 #[derive(Serialize)]
@@ -33,6 +46,8 @@ struct Document<'a> {
     vacuous: Option<&'a str>,
     warnings: &'a [String],
     claims: Vec<ClaimWire<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    not_judged: &'a [Failure],
 }
 
 #[derive(Serialize)]
@@ -111,6 +126,7 @@ pub fn document(history: &History, findings: &[Finding], context: &Context) -> S
         vacuous: context.vacuous.as_deref(),
         warnings: history.warnings(),
         claims: findings.iter().map(|finding| claim(history, finding, context)).collect(),
+        not_judged: &context.failures,
     };
     let mut text = serde_json::to_string_pretty(&document).expect("the document has only text keys");
     text.push('\n');

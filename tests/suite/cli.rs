@@ -2,7 +2,7 @@
 
 use crate::command::{consistory, said, say};
 use std::fs;
-use std::io::Read;
+use std::io::Write;
 use std::process::Stdio;
 
 const GOOD: &str = r#"{"consistory":1,"model":"register"}
@@ -11,6 +11,11 @@ const GOOD: &str = r#"{"consistory":1,"model":"register"}
 {"index":2,"time":3,"process":1,"type":"invoke","f":"read","key":1,"value":null}
 {"index":3,"time":4,"process":1,"type":"ok","f":"read","key":1,"value":5}
 "#;
+
+/// The same with a read of what nobody wrote.
+fn bad() -> String {
+    GOOD.replace("\"read\",\"key\":1,\"value\":5", "\"read\",\"key\":1,\"value\":6")
+}
 
 fn check(history: &[u8], arguments: &[&str]) -> crate::command::Said {
     let folder = tempfile::tempdir().expect("a folder");
@@ -32,7 +37,7 @@ fn a_verdict_goes_to_standard_output_and_talk_to_standard_error() {
 
 #[test]
 fn a_violation_exits_with_1_and_shows_the_operations() {
-    let said = check(GOOD.replace("\"read\",\"key\":1,\"value\":5", "\"read\",\"key\":1,\"value\":6").as_bytes(), &[]);
+    let said = check(bad().as_bytes(), &[]);
     assert_eq!(said.code, 1);
     assert!(said.out.contains("✗ linearizable"), "{}", said.out);
     assert!(said.out.contains("read 1 = 6"), "{}", said.out);
@@ -48,11 +53,75 @@ fn too_few_operations_are_vacuous_and_not_green() {
 }
 
 #[test]
+fn a_history_that_shows_nothing_is_vacuous_and_says_why() {
+    let lines = |wanted: &str| {
+        let lines = GOOD.lines().filter(|line| line.contains("consistory") || line.contains(wanted));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let writes = check(lines("write").as_bytes(), &[]);
+    assert_eq!(writes.code, 4, "{}", writes.out);
+    assert!(writes.out.contains("returned anything that could contradict"), "{}", writes.out);
+    let unanswered = GOOD.replace("\"type\":\"ok\",\"f\":\"write\"", "\"type\":\"info\",\"f\":\"write\"");
+    let unanswered = check(unanswered.as_bytes(), &[]);
+    assert_eq!(unanswered.code, 4, "{}", unanswered.out);
+    assert!(unanswered.out.contains("no 'write' ever completed"), "{}", unanswered.out);
+    assert_eq!(check(lines("write").as_bytes(), &["--min-ops", "0"]).code, 0);
+}
+
+#[test]
+fn the_initial_value_may_be_json() {
+    let history = |x: &str| {
+        let line = |phase: &str, x: &str| {
+            format!(r#"{{"process":0,"type":"{phase}","f":"txn","value":[["r","x",{x}],["r","y",0]]}}"#)
+        };
+        format!("{{\"consistory\":1}}\n{}\n{}\n", line("invoke", "null"), line("ok", x))
+    };
+    let arguments = ["--model", "multi-register", "--init", r#"{"x":0,"y":0}"#];
+    for (x, code) in [("0", 0), ("null", 1)] {
+        let said = check(history(x).as_bytes(), &arguments);
+        assert_eq!(said.code, code, "{x}: {}{}", said.out, said.err);
+    }
+    assert_eq!(check(history("0").as_bytes(), &["--model", "multi-register", "--init", "{x:0}"]).code, 64);
+}
+
+#[test]
 fn a_budget_of_nothing_is_undecided_and_not_green() {
     let said = check(GOOD.as_bytes(), &["--budget", "0s"]);
-    assert_eq!(said.code, 2, "{}", said.out);
-    assert!(said.out.contains("? linearizable") && said.out.contains("UNDECIDED"), "{}", said.out);
-    assert!(said.out.contains("--budget"), "it says what would help: {}", said.out);
+    assert_eq!((said.code, said.out.as_str()), (2, ""), "{}", said.err);
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    for word in ["UNDECIDED", "the time budget ended while reading h.jsonl", "--budget"] {
+        assert!(said.err.contains(word), "{word}: {}", said.err);
+    }
+    assert_eq!(check(GOOD.as_bytes(), &["--budget", "1e12h"]).code, 0, "more time than any clock has");
+}
+
+#[test]
+fn reading_ends_with_the_budget() {
+    /// Far more than is read by then; a bound all the same, should nobody stop reading.
+    const OPERATIONS_MAX: u64 = 20_000_000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut child = consistory(folder.path(), &["check", "-", "--budget", "300ms"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let input = child.stdin.take().expect("piped");
+    let writer = std::thread::spawn(move || {
+        let mut input = std::io::BufWriter::new(input);
+        writeln!(input, r#"{{"consistory":1,"model":"register"}}"#)?;
+        for value in 0..OPERATIONS_MAX {
+            for phase in ["invoke", "ok"] {
+                writeln!(input, r#"{{"process":0,"type":"{phase}","f":"write","key":1,"value":{value}}}"#)?;
+            }
+        }
+        input.flush()
+    });
+    let said = said(&child.wait_with_output().expect("ends"));
+    assert_eq!(said.code, 2, "{}{}", said.out, said.err);
+    assert!(said.err.contains("the time budget ended while reading standard input"), "{}", said.err);
+    let unread = writer.join().expect("no panic").expect_err("nobody read it all");
+    assert_eq!(unread.kind(), std::io::ErrorKind::BrokenPipe);
 }
 
 #[test]
@@ -73,10 +142,28 @@ fn bad_input_names_path_line_and_column_and_exits_with_5() {
 }
 
 #[test]
+fn a_completed_read_without_a_value_is_no_read_of_nil() {
+    let lacking = GOOD.replace("\"f\":\"read\",\"key\":1,\"value\":5", "\"f\":\"read\",\"key\":1");
+    let said = check(lacking.as_bytes(), &[]);
+    assert_eq!((said.code, said.out.as_str()), (5, ""), "{}", said.err);
+    assert!(said.err.contains("h.jsonl:4:") && said.err.contains("write null for nil"), "{}", said.err);
+}
+
+#[test]
 fn a_torn_last_line_is_a_warning_and_the_rest_is_judged() {
+    let again = r#"{"time":5,"process":1,"type":"invoke","f":"read","key":1,"value":null}
+{"time":6,"process":1,"type":"ok","f":"read","key":1,"value":5}
+"#;
+    let history = format!("{GOOD}{again}");
     for cut in 1..60 {
-        let said = check(&GOOD.as_bytes()[..GOOD.len() - cut], &[]);
+        let said = check(&history.as_bytes()[..history.len() - cut], &[]);
         assert_eq!(said.code, 0, "cut {cut}: {}{}", said.out, said.err);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("torn.jsonl"), &GOOD.as_bytes()[..GOOD.len() - 20]).expect("is written");
+    for command in [&["check", "torn.jsonl", "-q"], &["explain", "torn.jsonl", "-q"]] {
+        let said = say(folder.path(), command);
+        assert!(said.err.starts_with("warning: torn.jsonl: "), "{command:?}: {}", said.err);
     }
 }
 
@@ -104,6 +191,17 @@ fn wrong_usage_exits_with_64_and_help_with_0() {
 }
 
 #[test]
+fn a_claim_of_the_header_that_nobody_knows_is_not_left_out() {
+    let newer = GOOD.replace("\"model\"", "\"claims\":[\"linearizable\",\"opacity\"],\"model\"");
+    let said = check(newer.as_bytes(), &[]);
+    assert_eq!((said.code, said.out.as_str()), (64, ""), "{}", said.err);
+    for word in ["'opacity'", "--claim", "linearizable, lost-acks"] {
+        assert!(said.err.contains(word), "{word}: {}", said.err);
+    }
+    assert_eq!(check(newer.as_bytes(), &["--claim", "linearizable"]).code, 0);
+}
+
+#[test]
 fn a_missing_file_exits_with_5_and_says_which() {
     let folder = tempfile::tempdir().expect("a folder");
     let said = say(folder.path(), &["check", "absent.jsonl"]);
@@ -115,16 +213,40 @@ fn a_missing_file_exits_with_5_and_says_which() {
 fn several_files_have_a_verdict_each_and_the_worst_exit_code() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("good.jsonl"), GOOD).expect("is written");
-    fs::write(
-        folder.path().join("bad.jsonl"),
-        GOOD.replace("\"read\",\"key\":1,\"value\":5", "\"read\",\"key\":1,\"value\":6"),
-    )
-    .expect("is written");
+    fs::write(folder.path().join("bad.jsonl"), bad()).expect("is written");
     let said = say(folder.path(), &["check", "good.jsonl", "bad.jsonl", "absent.jsonl"]);
     assert_eq!(said.code, 1, "violated outweighs a missing file: {}", said.err);
     assert!(said.out.contains("good.jsonl\n✓") && said.out.contains("bad.jsonl\n✗"), "{}", said.out);
     let said = say(folder.path(), &["check", "good.jsonl", "absent.jsonl"]);
     assert_eq!(said.code, 5, "{}", said.err);
+}
+
+#[test]
+fn a_wrong_question_about_one_file_hides_no_violation_of_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("bad.jsonl"), bad()).expect("is written");
+    fs::write(folder.path().join("odd.jsonl"), GOOD.replace("\"register\"", "\"nosuchmodel\"")).expect("is written");
+    fs::write(folder.path().join("good.jsonl"), GOOD).expect("is written");
+    assert_eq!(say(folder.path(), &["check", "odd.jsonl", "bad.jsonl"]).code, 1);
+    assert_eq!(say(folder.path(), &["check", "odd.jsonl", "good.jsonl"]).code, 64);
+}
+
+#[test]
+fn a_claim_that_cannot_be_judged_takes_nothing_from_another() {
+    let history = r#"{"consistory":1,"model":"register","claims":["linearizable","lost-acks"]}
+{"process":0,"type":"invoke","f":"add","key":1,"value":5}
+{"process":0,"type":"ok","f":"add","key":1,"value":5}
+{"process":0,"type":"invoke","f":"read","key":1,"value":null}
+{"process":0,"type":"ok","f":"read","key":1,"value":[]}
+"#;
+    let said = check(history.as_bytes(), &[]);
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert!(said.out.starts_with("✗ lost-acks"), "{}", said.out);
+    assert!(said.out.contains("! linearizable   NOT JUDGED") && said.out.contains("h.jsonl:2:1"), "{}", said.out);
+    let document = check(history.as_bytes(), &["--format", "json"]).json();
+    assert_eq!(document["claims"][0]["verdict"], "violated");
+    assert_eq!(document["not_judged"][0]["claim"], "linearizable");
+    assert_eq!(document["not_judged"][0]["exit_code"], 5);
 }
 
 #[test]
@@ -157,19 +279,30 @@ fn a_dry_run_says_the_plan_and_touches_nothing() {
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
 }
 
+/// Runs the command with a standard output that nobody reads.
+fn unread(folder: &std::path::Path, arguments: &[&str]) -> crate::command::Said {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    said(&consistory(folder, arguments).stdout(writer).stderr(Stdio::piped()).output().expect("starts"))
+}
+
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut child = consistory(folder.path(), &["list", "adapters"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    drop(child.stdout.take());
-    let mut err = String::new();
-    child.stderr.take().expect("piped").read_to_string(&mut err).expect("reads");
-    assert!(child.wait().expect("ends").success(), "{err}");
-    assert_eq!(err, "");
+    for arguments in [&["list", "adapters"] as &[&str], &["gen", "--ops", "5000"]] {
+        let said = unread(folder.path(), arguments);
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_violation_that_nobody_reads_is_still_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("bad.jsonl"), bad()).expect("is written");
+    for format in ["text", "json"] {
+        let said = unread(folder.path(), &["check", "bad.jsonl", "--format", format, "-q"]);
+        assert_eq!((said.code, said.err.as_str()), (1, ""), "{format}");
+    }
 }
 
 #[test]

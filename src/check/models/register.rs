@@ -15,6 +15,9 @@ pub(super) const CAS_REGISTER: ModelInfo = ModelInfo {
     functions: "read -> value, write value, cas [from to]",
 };
 
+/// A field that was forgotten must not accuse a store of having lost what was written.
+const NO_VALUE: &str = "a completed read needs a value; write null for nil";
+
 /// What a compare-and-set that answered `fail` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum FailedCas {
@@ -119,8 +122,10 @@ impl Model for Register {
         let outcome = operation.outcome();
         match operation.function() {
             "read" | "r" | "get" => {
-                let result = operation.result();
-                let value = if result.is_absent() { ValueId::NIL } else { result };
+                let value = operation.result();
+                if outcome == Outcome::Completed && value.is_absent() {
+                    return Err(NotThisModel::new(CAS_REGISTER.name, operation, NO_VALUE));
+                }
                 let seen = outcome == Outcome::Completed && !(self.nil_reads_anything && value == ValueId::NIL);
                 Ok(seen.then_some(RegisterCall::Read(value)))
             }

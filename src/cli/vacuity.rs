@@ -1,0 +1,129 @@
+//! Whether a history can show anything: silence of a checker that saw nothing is no good news.
+//!
+//! Vacuous are: too few completed operations; a function that was invoked and never once completed (what it does was
+//! not tested; Jepsen's `stats` checker asks the same); and a history without a single observation. Does not know
+//! models: an observation is any completed operation but a blind change that answers with nothing or its own argument.
+
+use crate::history::{History, Operation, Outcome, Symbol};
+
+/// Functions that change an object and learn nothing of it when all goes well.
+const BLIND: &[&str] = &[
+    "write",
+    "w",
+    "put",
+    "append",
+    "add",
+    "remove",
+    "inc",
+    "increment",
+    "dec",
+    "decrement",
+    "enqueue",
+    "push",
+    "release",
+    "unlock",
+];
+
+/// What makes a history show something.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Demands {
+    /// So many operations must be completed; with 0 nothing is demanded at all.
+    pub(super) min_ops: u64,
+    /// Whether a rejected operation is an answer that is judged.
+    pub(super) rejections_count: bool,
+}
+
+/// Why a history that violates nothing shows nothing either, in words; `None` if it shows something.
+pub(super) fn why_vacuous(history: &History, demands: Demands) -> Option<String> {
+    if demands.min_ops == 0 {
+        return None;
+    }
+    let completed = || history.operations().filter(|operation| operation.outcome() == Outcome::Completed);
+    let count = completed().count() as u64;
+    if count < demands.min_ops {
+        let min = demands.min_ops;
+        return Some(format!("only {count} completed operations (min {min}): too few to say that nothing is wrong"));
+    }
+    if let Some(function) = never_completed(history, demands) {
+        return Some(format!("no '{function}' ever completed: what it does was not tested"));
+    }
+    (!completed().any(|operation| observes(&operation)))
+        .then(|| "no completed operation returned anything that could contradict: read what was written".to_owned())
+}
+
+/// The first function that was invoked and never answered.
+fn never_completed(history: &History, demands: Demands) -> Option<&str> {
+    let answered = |operation: &Operation<'_>| match operation.outcome() {
+        Outcome::Completed => true,
+        Outcome::Rejected => demands.rejections_count,
+        Outcome::Indeterminate => false,
+    };
+    let mut functions: Vec<(Symbol, bool)> = Vec::new();
+    for operation in history.operations() {
+        let symbol = operation.function_symbol();
+        match functions.iter_mut().find(|(known, _)| *known == symbol) {
+            Some((_, seen)) => *seen |= answered(&operation),
+            None => functions.push((symbol, answered(&operation))),
+        }
+    }
+    functions.iter().find(|(_, seen)| !seen).map(|&(symbol, _)| history.functions().get(symbol))
+}
+
+fn observes(operation: &Operation<'_>) -> bool {
+    let result = operation.result();
+    let echo = result.is_absent() || result == operation.argument() || result == crate::history::ValueId::NIL;
+    !(echo && BLIND.contains(&operation.function()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::formats::{self, ReadOptions};
+
+    const DEMANDS: Demands = Demands { min_ops: 1, rejections_count: false };
+
+    /// Two operations: function, how it ended.
+    fn history(operations: &[(&str, &str)]) -> History {
+        let mut text = "{\"consistory\":1}\n".to_owned();
+        for (process, (function, end)) in operations.iter().enumerate() {
+            for phase in ["invoke", end] {
+                let line = format!(r#"{{"process":{process},"type":"{phase}","f":"{function}","value":1}}"#);
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+        formats::read(text.as_bytes(), "test", None, &ReadOptions::default()).expect("a history")
+    }
+
+    fn why(operations: &[(&str, &str)]) -> Option<String> {
+        why_vacuous(&history(operations), DEMANDS)
+    }
+
+    #[test]
+    fn writes_that_are_read_show_something() {
+        assert_eq!(why(&[("write", "ok"), ("read", "ok")]), None);
+        assert_eq!(why(&[("acquire", "ok")]), None, "an acquired lock contradicts another one");
+    }
+
+    #[test]
+    fn a_function_that_never_completed_was_not_tested() {
+        for end in ["fail", "info"] {
+            let why = why(&[("write", "ok"), ("read", "ok"), ("cas", end)]).expect("vacuous");
+            assert!(why.contains("'cas'"), "{why}");
+        }
+        let judged = Demands { rejections_count: true, ..DEMANDS };
+        let operations = [("write", "ok"), ("read", "ok"), ("cas", "fail")];
+        assert_eq!(why_vacuous(&history(&operations), judged), None);
+    }
+
+    #[test]
+    fn writes_that_nobody_reads_show_nothing() {
+        let unread = why(&[("write", "ok"), ("write", "ok")]).expect("vacuous");
+        assert!(unread.contains("returned anything"), "{unread}");
+    }
+
+    #[test]
+    fn who_demands_nothing_gets_no_complaint() {
+        assert_eq!(why_vacuous(&history(&[]), Demands { min_ops: 0, ..DEMANDS }), None);
+    }
+}
