@@ -76,6 +76,7 @@ fn expect_conflict<M: Model>(problem: &Problem<M>, conflict: &Conflict, truth: &
     assert!(speaks, "{about}: the core {places:?} is not closed under what it needs");
 }
 
+#[expect(clippy::print_stdout, reason = "a random test tells its seeds")]
 fn agree(kind: Kind, by_default: u64, always_decided_by: &str) {
     let (mut holding, mut violated) = (0, 0);
     let mut undecided = 0;
@@ -86,9 +87,9 @@ fn agree(kind: Kind, by_default: u64, always_decided_by: &str) {
         let small = draw(&mut Dice::new(seed), kind);
         let truth = Truth { holds: small.is_linearizable(), first_violation: small.first_violation() };
         if truth.holds {
-            holding += 1
+            holding += 1;
         } else {
-            violated += 1
+            violated += 1;
         }
         let problem = compile(&small);
         for wish in [Wish { order: true }, Wish { order: false }] {
