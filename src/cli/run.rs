@@ -213,6 +213,9 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
     make_folder(&arguments.runs, &run)?;
     let summary = record(&plan, &teller)?;
     teller.phase("recorded", &totals(&summary));
+    for problem in &summary.problems {
+        super::say(&format!("problem: {problem}\n"));
+    }
     if summary.interrupted {
         let history = plan.history.display();
         super::say(&format!("interrupted; the history is kept. Judge it with: consistory check {history}\n"));
@@ -235,10 +238,11 @@ fn judge_run(
         .build()
         .map_err(|error| Failed::new(Exit::Internal, error))?;
     let objects = ObjectArgs::default();
-    let judged = pool.install(|| {
+    let mut judged = pool.install(|| {
         let history = read(&plan.history, &objects, threads)?;
         judge_history(history, plan.history.display().to_string(), &objects, judging, MIN_OPS, false)
     })?;
+    judged.exit = with_problems(judged.exit, &summary.problems);
     let document = judged.json();
     let path = folder.join(VERDICT_FILE);
     std::fs::write(&path, &document)
@@ -248,13 +252,15 @@ fn judge_run(
         Format::Json => super::print(&document)?,
         Format::Text => super::print(&judged.text())?,
     }
-    for failed in &summary.failed_final_reads {
-        super::say(&format!("warning: a final read failed: {failed}\n"));
-    }
     if !quiet && judging.format == Format::Text {
         super::say(&format!("{}\nhistory {}\n", judged.cost(), plan.history.display()));
     }
     Ok(judged.exit)
+}
+
+/// A run whose system failed must not end well, whatever the history says; a violation stays one.
+fn with_problems(exit: Exit, problems: &[String]) -> Exit {
+    if problems.is_empty() { exit } else { exit.worse(Exit::Environment) }
 }
 
 fn record(plan: &RunPlan<'_>, teller: &Teller) -> Result<RunSummary, Failed> {
@@ -406,4 +412,19 @@ fn make_folder(runs: &Path, run: &str) -> Result<(), Failed> {
         .and_then(|()| std::fs::rename(&fresh, &latest))
         .with_context(|| format!("cannot point {} at {run}", latest.display()))
         .map_err(Failed::environment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_with_problems_is_not_green_and_a_violation_stays_one() {
+        let problems = ["a final read failed: timeout".to_owned()];
+        for exit in [Exit::Holds, Exit::Thresholds, Exit::Undecided, Exit::Vacuous] {
+            assert_eq!(with_problems(exit, &problems), Exit::Environment);
+            assert_eq!(with_problems(exit, &[]), exit);
+        }
+        assert_eq!(with_problems(Exit::Violated, &problems), Exit::Violated);
+    }
 }

@@ -122,6 +122,13 @@ impl Recorder {
     }
 }
 
+impl Drop for Recorder {
+    /// A run that ends by a panic leaves what it knew. An error has nobody to go to here; [`Recorder::flush`] tells.
+    fn drop(&mut self) {
+        self.writer.get_mut().flush();
+    }
+}
+
 impl Writer {
     /// Stamps an event and queues its line; returns the stamp. The clock is read here, under the lock, so that
     /// the file is in the order of its times.

@@ -1,10 +1,14 @@
 //! One run: start the system, drive the workload, read the final state, stop. The history is on disk all the time.
+//!
+//! Once the system has started, its failures do not end a run: what was recorded is worth judging. They are kept in
+//! [`RunSummary::problems`]; only a history that cannot be written is an error from then on.
 
 use super::clock::Clock;
+use super::final_reads::final_reads;
 use super::recorder::Recorder;
-use super::system::{Action, Adapter, Backend, Client, Cluster, Failure, SystemError};
+use super::system::{Adapter, Backend, Cluster, SystemError};
 use super::work::Plan;
-use super::worker::{Counts, Shared, Worker, bounded, latencies};
+use super::worker::{Counts, Shared, Worker, latencies};
 use crate::history::{Header, ProcessId};
 use hdrhistogram::Histogram;
 use std::path::{Path, PathBuf};
@@ -20,10 +24,6 @@ pub const READY_MAX: Duration = Duration::from_secs(60);
 pub const SETTLE_MAX: Duration = Duration::from_secs(30);
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(100);
-/// How often one final read is tried.
-const FINAL_TRIES: u32 = 5;
-/// How long one final read may take at least: a set is read whole.
-const FINAL_TIMEOUT_MIN: Duration = Duration::from_secs(5);
 
 /// What to run.
 pub struct RunPlan<'a> {
@@ -114,8 +114,9 @@ pub struct RunSummary {
     pub versions: Vec<(String, String)>,
     /// Whether it was ended early by `stop`.
     pub interrupted: bool,
-    /// Final reads that failed for good, by error.
-    pub failed_final_reads: Vec<String>,
+    /// What went wrong after the system had started: it did not settle, a final read failed for good, it could not
+    /// be stopped. The history is true, but a run with problems must not pass for a good one.
+    pub problems: Vec<String>,
 }
 
 /// Why a run did not make a whole history.
@@ -132,12 +133,20 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// The run failed, and then the system could not be stopped either.
+    #[error("{run}; and then stopping the system failed: {stop}")]
+    NotStopped {
+        /// Why the run failed.
+        run: Box<RunError>,
+        /// Why the system could not be stopped.
+        stop: SystemError,
+    },
 }
 
 /// Runs it. `tell` hears of progress; `stop` turning true ends the run early, keeping the history.
 ///
 /// # Errors
-/// When the system cannot be started, reached or stopped, or the history cannot be written.
+/// When the system cannot be started or reached, or the history cannot be written.
 pub async fn run(
     plan: &RunPlan<'_>,
     tell: &(dyn Fn(Progress) + Sync),
@@ -154,9 +163,14 @@ pub async fn run(
     let result = drive(plan, &cluster, tell, stop).await;
     tell(Progress::Stopping);
     let stopped = Arc::get_mut(&mut cluster).expect("all workers have ended").stop().await;
-    let summary = result?;
-    stopped?;
-    Ok(summary)
+    match (result, stopped) {
+        (Ok(mut summary), Err(error)) => {
+            summary.problems.push(format!("the system could not be stopped: {error}"));
+            Ok(summary)
+        }
+        (Err(run), Err(stop)) => Err(RunError::NotStopped { run: Box::new(run), stop }),
+        (result, Ok(())) => result,
+    }
 }
 
 async fn turned_true(stop: &mut watch::Receiver<bool>) {
@@ -196,8 +210,8 @@ async fn drive(
     let (latency_us, last) = join(workers, &shared, started, tell).await;
     let elapsed = started.elapsed();
     let interrupted = *stop.borrow();
-    let failed_final_reads =
-        if interrupted { Vec::new() } else { final_reads(plan, cluster.as_ref(), &shared, last, tell).await? };
+    let problems =
+        if interrupted { Vec::new() } else { final_reads(plan, cluster.as_ref(), &shared.recorder, last, tell).await };
     shared.recorder.flush().map_err(history_error(&plan.history))?;
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     Ok(RunSummary {
@@ -208,7 +222,7 @@ async fn drive(
         latency_us,
         versions: cluster.versions(),
         interrupted,
-        failed_final_reads,
+        problems,
     })
 }
 
@@ -245,61 +259,6 @@ async fn join(
             }
         }
     }
-}
-
-/// Reads what the workload wants to know of the final state, once the cluster is calm. Returns the errors of the
-/// reads that failed for good.
-async fn final_reads(
-    plan: &RunPlan<'_>,
-    cluster: &dyn Cluster,
-    shared: &Shared,
-    last: ProcessId,
-    tell: &(dyn Fn(Progress) + Sync),
-) -> Result<Vec<String>, RunError> {
-    let reads = plan.work.final_reads();
-    if reads.is_empty() {
-        return Ok(Vec::new());
-    }
-    cluster.settle(Instant::now() + SETTLE_MAX).await?;
-    tell(Progress::FinalReads { reads: reads.len() });
-    let mut errors = Vec::new();
-    let mut process = ProcessId(last.0 + 1);
-    let mut client = None;
-    for action in &reads {
-        let mut last = None;
-        for _ in 0..FINAL_TRIES {
-            let result = final_read(plan, cluster, shared, &mut client, process, action).await;
-            match result {
-                Ok(()) => {
-                    last = None;
-                    break;
-                }
-                Err(failure) => last = Some(failure.error),
-            }
-            process.0 += 1;
-            client = None;
-        }
-        errors.extend(last);
-    }
-    Ok(errors)
-}
-
-async fn final_read(
-    plan: &RunPlan<'_>,
-    cluster: &dyn Cluster,
-    shared: &Shared,
-    client: &mut Option<Box<dyn Client>>,
-    process: ProcessId,
-    action: &Action,
-) -> Result<(), Failure> {
-    if client.is_none() {
-        *client = Some(cluster.connect_final(0).await?);
-    }
-    let client = client.as_mut().expect("was opened above");
-    shared.recorder.invoke(process, action);
-    let result = bounded(client.as_mut(), action, plan.backend.timeout.max(FINAL_TIMEOUT_MIN)).await;
-    shared.recorder.complete(process, action, &result);
-    result.map(|_| ())
 }
 
 fn topology(cluster: &dyn Cluster) -> Vec<(String, String)> {

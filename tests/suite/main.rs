@@ -10,6 +10,7 @@
 //! - `oracle`: every decider against brute force on random small histories
 //! - `peers`: other tools' histories against their verdicts, where they are at hand
 //! - `peers_read`: the same histories, read whole
+//! - `recording`: runs on systems that fail in every way, through the public traits
 //! - `systems`: whole runs on real servers; `REQUIRE_SYSTEMS=redis,etcd,zookeeper` makes a missing one a failure
 //! - `tidy`: the house rules that a machine can hold
 
@@ -24,5 +25,6 @@ mod objects;
 mod oracle;
 mod peers;
 mod peers_read;
+mod recording;
 mod systems;
 mod tidy;
