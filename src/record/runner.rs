@@ -4,7 +4,7 @@
 //! [`RunSummary::problems`]; only a history that cannot be written is an error from then on.
 
 use super::clock::Clock;
-use super::final_reads::final_reads;
+use super::final_reads::{READS_MAX, final_reads, turned_true};
 use super::recorder::Recorder;
 use super::system::{Adapter, Backend, Cluster, SystemError};
 use super::work::Plan;
@@ -173,18 +173,11 @@ pub async fn run(
     }
 }
 
-async fn turned_true(stop: &mut watch::Receiver<bool>) {
-    // An error means that nobody can stop the run any more: then this never ends.
-    if stop.wait_for(|stopped| *stopped).await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
 async fn drive(
     plan: &RunPlan<'_>,
     cluster: &Arc<dyn Cluster>,
     tell: &(dyn Fn(Progress) + Sync),
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
 ) -> Result<RunSummary, RunError> {
     let clock = Clock::start();
     let header = header(plan, cluster.as_ref(), &clock);
@@ -209,9 +202,9 @@ async fn drive(
     }
     let (latency_us, last) = join(workers, &shared, started, tell).await;
     let elapsed = started.elapsed();
+    let recorder = &shared.recorder;
+    let problems = final_reads(plan, cluster.as_ref(), recorder, last, tell, &mut stop, READS_MAX).await;
     let interrupted = *stop.borrow();
-    let problems =
-        if interrupted { Vec::new() } else { final_reads(plan, cluster.as_ref(), &shared.recorder, last, tell).await };
     shared.recorder.flush().map_err(history_error(&plan.history))?;
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     Ok(RunSummary {

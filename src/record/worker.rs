@@ -8,6 +8,7 @@ use super::recorder::Recorder;
 use super::system::{Action, Certainty, Client, Cluster, Failure, Reply};
 use super::work::Generator;
 use crate::history::ProcessId;
+use futures_util::future::BoxFuture;
 use hdrhistogram::Histogram;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -110,21 +111,10 @@ impl Worker {
         }
     }
 
-    /// Performs one operation on this process's connection, opening one first where there is none. A connection that
-    /// cannot be opened is a definite failure: nothing was sent.
+    /// Performs one operation on this process's connection, opening one first where there is none.
     async fn attempt(&mut self, action: &Action, shared: &Shared, cluster: &dyn Cluster) -> Result<Reply, Failure> {
         if self.client.is_none() {
-            let connected = tokio::time::timeout(shared.timeout, cluster.connect(self.slot as usize)).await;
-            match connected {
-                Ok(Ok(client)) => self.client = Some(client),
-                refused => {
-                    let why = match refused {
-                        Ok(Err(failure)) => failure,
-                        _ => Failure::definite("connect timeout"),
-                    };
-                    return Err(Failure { certainty: Certainty::Definite, reconnect: true, ..why });
-                }
-            }
+            self.client = Some(open(cluster.connect(self.slot as usize), shared.timeout).await?);
         }
         let client = self.client.as_mut().expect("was opened above");
         bounded(client.as_mut(), action, shared.timeout).await
@@ -165,6 +155,19 @@ impl Shared {
             self.counts.broken.store(true, Ordering::Relaxed);
         }
     }
+}
+
+/// A connection within `timeout`. One that cannot be opened is a definite failure: nothing was sent.
+pub(super) async fn open(
+    connection: BoxFuture<'_, Result<Box<dyn Client>, Failure>>,
+    timeout: Duration,
+) -> Result<Box<dyn Client>, Failure> {
+    let why = match tokio::time::timeout(timeout, connection).await {
+        Ok(Ok(client)) => return Ok(client),
+        Ok(Err(failure)) => failure,
+        Err(_) => Failure::definite("connect timeout"),
+    };
+    Err(Failure { certainty: Certainty::Definite, reconnect: true, ..why })
 }
 
 /// An operation with an end: a timeout is an indeterminate outcome. An operation that is ready at once (an

@@ -246,3 +246,28 @@ fn a_system_that_cannot_be_stopped_keeps_its_history_and_that_is_a_problem() {
     assert_eq!(summary.problems, ["the system could not be stopped: refused"]);
     assert_eq!(events.len(), 42, "every line is in the file");
 }
+
+#[test]
+fn a_final_connection_that_never_opens_is_given_up_try_by_try() {
+    let (summary, events) = Order::new(Scripted { connect_final: Does::Hang, ..Scripted::default() }).summary();
+    assert_eq!(summary.problems, ["a final read failed: connect timeout"]);
+    assert_eq!(reads(&events), [("invoke", ""), ("fail", "connect timeout")].repeat(5));
+}
+
+#[test]
+fn final_reads_that_go_on_for_ever_end_when_the_run_is_stopped() {
+    let system = Scripted { connect_final: Does::Refuse, ..Scripted::default() };
+    let order = Order { final_reads: 100_000, stop_at_final_reads: true, ..Order::new(system) };
+    let (summary, events) = order.summary();
+    assert!(summary.interrupted);
+    assert!(reads(&events).len() <= 2, "{} lines of reads after the stop", reads(&events).len());
+}
+
+#[test]
+fn tries_of_a_final_read_are_spaced() {
+    let (_, events) = Order::new(Scripted { connect_final: Does::Refuse, ..Scripted::default() }).summary();
+    let times: Vec<u64> =
+        events.iter().filter_map(|event| (event["f"] == "read").then(|| event["time"].as_u64()).flatten()).collect();
+    let (first, last) = (times.first().expect("reads"), times.last().expect("reads"));
+    assert!(last - first >= 400_000_000, "5 tries within {} ns", last - first);
+}
