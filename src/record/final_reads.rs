@@ -4,7 +4,7 @@
 //! is a problem of the run, not its end: the history of what came before is worth judging. All of it has a bound, and
 //! ends at once when the run is stopped.
 
-use super::recorder::Recorder;
+use super::recorder::{Recorder, RecorderBroken};
 use super::runner::{Progress, RunPlan, SETTLE_MAX};
 use super::system::{Action, Client, Cluster, Failure, Reply};
 use super::worker::{bounded, open};
@@ -51,15 +51,20 @@ pub(super) async fn final_reads(
         let mut done = 0;
         let within = timeout(reads_max, async {
             for action in &reads {
-                if let Err(failure) = reader.read(action).await {
+                if let Err(failure) = reader.read(action).await? {
                     problems.push(format!("a final read failed: {failure}"));
                 }
                 done += 1;
             }
+            Ok::<(), RecorderBroken>(())
         });
-        if within.await.is_err() {
-            let missing = reads.len() - done;
-            problems.push(format!("{missing} of {} final reads were not done within {reads_max:?}", reads.len()));
+        match within.await {
+            // Flushing the history tells of the error at the end of the run.
+            Ok(Ok(()) | Err(RecorderBroken)) => {}
+            Err(_) => {
+                let missing = reads.len() - done;
+                problems.push(format!("{missing} of {} final reads were not done within {reads_max:?}", reads.len()));
+            }
         }
     };
     tokio::select! {
@@ -96,27 +101,27 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Makes one read, in several tries if need be.
-    async fn read(&mut self, action: &Action) -> Result<(), Failure> {
-        let mut result = self.try_once(action).await;
+    async fn read(&mut self, action: &Action) -> Result<Result<(), Failure>, RecorderBroken> {
+        let mut result = self.try_once(action).await?;
         for _ in 1..TRIES {
             if result.is_ok() {
                 break;
             }
             tokio::time::sleep(PAUSE).await;
-            result = self.try_once(action).await;
+            result = self.try_once(action).await?;
         }
-        result.map(drop)
+        Ok(result.map(drop))
     }
 
-    async fn try_once(&mut self, action: &Action) -> Result<Reply, Failure> {
-        self.recorder.invoke(self.process, action);
+    async fn try_once(&mut self, action: &Action) -> Result<Result<Reply, Failure>, RecorderBroken> {
+        self.recorder.invoke(self.process, action)?;
         let result = self.attempt(action).await;
         self.recorder.complete(self.process, action, &result);
         if result.is_err() {
             self.client = None;
             self.process.0 += 1;
         }
-        result
+        Ok(result)
     }
 
     async fn attempt(&mut self, action: &Action) -> Result<Reply, Failure> {

@@ -245,7 +245,6 @@ async fn join(
                 Some(Err(failure)) => std::panic::resume_unwind(failure.into_panic()),
             },
             _ = tick.tick() => {
-                shared.watch_recorder();
                 let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
                 let (ok, failed, unknown) = (&shared.counts.ok, &shared.counts.failed, &shared.counts.unknown);
                 tell(Progress::Tick { elapsed: started.elapsed(), ok: count(ok), failed: count(failed), unknown: count(unknown) });

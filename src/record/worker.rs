@@ -4,7 +4,7 @@
 //! latency counts from those, so that a stalled server cannot hide by slowing its clients down. After an
 //! indeterminate operation the process id retires and a fresh connection is opened under a new id.
 
-use super::recorder::Recorder;
+use super::recorder::{Recorder, RecorderBroken};
 use super::system::{Action, Certainty, Client, Cluster, Failure, Reply};
 use super::work::Generator;
 use crate::history::ProcessId;
@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -46,7 +46,6 @@ pub(super) struct Counts {
     pub(super) failed: AtomicU64,
     /// Indeterminate.
     pub(super) unknown: AtomicU64,
-    broken: AtomicBool,
 }
 
 /// One client slot.
@@ -71,16 +70,20 @@ impl Worker {
         let mut scheduled = Instant::now();
         let mut turn = 0;
         while !*stop.borrow() && Instant::now() < shared.deadline && shared.may_start() {
+            let step;
             match shared.interval {
                 Some(interval) => {
                     tokio::select! {
                         () = tokio::time::sleep_until(scheduled.into()) => {}
                         _ = stop.changed() => break,
                     }
-                    self.step(&shared, cluster.as_ref(), scheduled).await;
+                    step = self.step(&shared, cluster.as_ref(), scheduled).await;
                     scheduled += interval;
                 }
-                None => self.step(&shared, cluster.as_ref(), Instant::now()).await,
+                None => step = self.step(&shared, cluster.as_ref(), Instant::now()).await,
+            }
+            if step.is_err() {
+                break;
             }
             turn += 1;
             if turn == TURN {
@@ -91,9 +94,10 @@ impl Worker {
         (self.latency_us, self.process)
     }
 
-    async fn step(&mut self, shared: &Shared, cluster: &dyn Cluster, scheduled: Instant) {
+    /// One operation. What cannot be recorded is not sent.
+    async fn step(&mut self, shared: &Shared, cluster: &dyn Cluster, scheduled: Instant) -> Result<(), RecorderBroken> {
         let action = self.generator.next();
-        shared.recorder.invoke(self.process, &action);
+        shared.recorder.invoke(self.process, &action)?;
         let result = self.attempt(&action, shared, cluster).await;
         shared.recorder.complete(self.process, &action, &result);
         match result {
@@ -109,6 +113,7 @@ impl Worker {
                 }
             }
         }
+        Ok(())
     }
 
     /// Performs one operation on this process's connection, opening one first where there is none.
@@ -137,23 +142,9 @@ impl Worker {
 
 impl Shared {
     fn may_start(&self) -> bool {
-        if self.recorder_broke() {
-            return false;
-        }
         self.remaining.as_ref().is_none_or(|remaining| {
             remaining.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
         })
-    }
-
-    fn recorder_broke(&self) -> bool {
-        self.counts.broken.load(Ordering::Relaxed)
-    }
-
-    /// Looks whether the history can still be written; workers end if not.
-    pub(super) fn watch_recorder(&self) {
-        if self.recorder.is_broken() {
-            self.counts.broken.store(true, Ordering::Relaxed);
-        }
     }
 }
 
@@ -188,4 +179,110 @@ pub(super) async fn bounded(client: &mut dyn Client, action: &Action, timeout: D
 pub(super) fn latencies() -> Histogram<u64> {
     const HOUR_US: u64 = 3_600_000_000;
     Histogram::new_with_max(HOUR_US, 3).expect("the bounds are in range")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Header;
+    use crate::record::clock::Clock;
+    use crate::record::system::{Answer, Key, Node, SystemError};
+    use std::io::{Error, ErrorKind, Write};
+
+    /// Room for a few lines and then a full disk.
+    struct SmallDisk(usize);
+
+    impl Write for SmallDisk {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or_else(|| Error::from(ErrorKind::StorageFull))?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A store that counts requests and may lose them all.
+    #[derive(Clone, Default)]
+    struct Counting {
+        requests: Arc<AtomicU64>,
+        loses: bool,
+    }
+
+    impl Cluster for Counting {
+        fn nodes(&self) -> &[Node] {
+            &[]
+        }
+
+        fn versions(&self) -> Vec<(String, String)> {
+            Vec::new()
+        }
+
+        fn config(&self) -> Vec<(String, String)> {
+            Vec::new()
+        }
+
+        fn connect(&self, _: usize) -> BoxFuture<'_, Result<Box<dyn Client>, Failure>> {
+            Box::pin(async { Ok(Box::new(self.clone()) as Box<dyn Client>) })
+        }
+
+        fn settle(&self, _: Instant) -> BoxFuture<'_, Result<(), SystemError>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn stop(&mut self) -> BoxFuture<'_, Result<(), SystemError>> {
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    impl Client for Counting {
+        fn invoke<'a>(&'a mut self, _: &'a Action) -> BoxFuture<'a, Result<Reply, Failure>> {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            let reply = Reply { answer: Answer::Done, node: None };
+            let result = if self.loses { Err(Failure::indefinite("lost")) } else { Ok(reply) };
+            Box::pin(async move { result })
+        }
+    }
+
+    struct Adds;
+
+    impl Generator for Adds {
+        fn next(&mut self) -> Action {
+            Action::Add { key: Key(0), element: 1 }
+        }
+
+        fn observe(&mut self, _: &Action, _: &Answer) {}
+    }
+
+    /// What workers share when there is room for so many bytes of history, and the sender that keeps them going.
+    fn shared(bytes: usize, clients: u32) -> (Arc<Shared>, watch::Sender<bool>) {
+        let (sender, stop) = watch::channel(false);
+        let recorder = Recorder::to(Box::new(SmallDisk(bytes)), &Header::default(), Vec::new(), Clock::start());
+        let shared = Shared {
+            recorder: recorder.expect("the header fits"),
+            counts: Counts::default(),
+            stop,
+            deadline: Instant::now() + Duration::from_secs(60),
+            remaining: Some(AtomicU64::new(1_000)),
+            timeout: Duration::from_secs(1),
+            clients,
+            interval: None,
+        };
+        (Arc::new(shared), sender)
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_recorded_is_not_sent() {
+        let cluster = Counting::default();
+        let (shared, _sender) = shared(1_000, 1);
+        let worker = Worker::new(0, Box::new(Adds));
+        worker.work(Arc::clone(&shared), Arc::new(cluster.clone())).await;
+        let (sent, ok) = (cluster.requests.load(Ordering::Relaxed), shared.counts.ok.load(Ordering::Relaxed));
+        assert!((1..20).contains(&sent), "{sent} requests left");
+        assert_eq!(sent, ok, "no request left that was not recorded");
+        let error = shared.recorder.flush().expect_err("the history is not whole");
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+        assert!(shared.recorder.flush().is_err(), "and stays so");
+    }
 }
