@@ -18,8 +18,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// The pause after a refusal, so that a node that is dead or cannot serve is not asked ten thousand times a second.
-const REFUSED_PAUSE: Duration = Duration::from_millis(20);
+/// The pause after a failure, so that a node that is dead or cannot serve is not asked ten thousand times a second.
+const FAILURE_PAUSE: Duration = Duration::from_millis(20);
 /// A client that never has to wait lets others run after so many operations.
 const TURN: u32 = 16;
 
@@ -108,8 +108,9 @@ impl Worker {
             }
             Err(failure) => {
                 self.after_failure(&failure, shared);
-                if failure.certainty == Certainty::Definite && failure.error != Failure::MISMATCH {
-                    tokio::time::sleep(REFUSED_PAUSE).await;
+                // A mismatch is an answer, and a timeout has waited already.
+                if failure.error != Failure::MISMATCH && failure.error != Failure::TIMEOUT {
+                    tokio::time::sleep(FAILURE_PAUSE).await;
                 }
             }
         }
@@ -171,7 +172,7 @@ pub(super) async fn bounded(client: &mut dyn Client, action: &Action, timeout: D
     }
     match tokio::time::timeout(timeout, operation).await {
         Ok(result) => result,
-        Err(_) => Err(Failure::indefinite("timeout")),
+        Err(_) => Err(Failure::indefinite(Failure::TIMEOUT)),
     }
 }
 

@@ -271,3 +271,22 @@ fn tries_of_a_final_read_are_spaced() {
     let (first, last) = (times.first().expect("reads"), times.last().expect("reads"));
     assert!(last - first >= 400_000_000, "5 tries within {} ns", last - first);
 }
+
+#[test]
+fn a_system_that_loses_every_request_is_not_stormed() {
+    let system = Scripted { invoke: Does::Lose, ..Scripted::default() };
+    let order = Order {
+        final_reads: 0,
+        clients: 1,
+        operations: None,
+        duration: Duration::from_millis(500),
+        ..Order::new(system)
+    };
+    let (summary, _) = order.summary();
+    let most = summary.elapsed.as_millis() / 20 + 1;
+    assert!(
+        summary.unknown >= 1 && u128::from(summary.unknown) <= most,
+        "{} requests, at most {most}",
+        summary.unknown
+    );
+}
