@@ -144,7 +144,7 @@ impl Worker {
     }
 
     /// One operation. What cannot be recorded is not sent.
-    async fn step(&mut self, shared: &Shared, cluster: &dyn Cluster, scheduled: Instant) -> Result<(), RecorderBroken> {
+    async fn step(&mut self, shared: &Shared, cluster: &dyn Cluster, scheduled: Instant) -> Result<(), Halt> {
         let action = self.generator.next();
         shared.recorder.invoke(self.process, &action)?;
         let result = self.attempt(&action, shared, cluster).await;
