@@ -37,7 +37,7 @@ fn recorder_alone(folder: &Path, run: usize) -> Duration {
     let begun = Instant::now();
     for number in 0..OPERATIONS {
         let action = action(number);
-        recorder.invoke(ProcessId(0), &action);
+        recorder.invoke(ProcessId(0), &action).expect("the disk takes it");
         recorder.complete(ProcessId(0), &action, &Ok(Reply { answer: Answer::Done, node: Some(NodeId(0)) }));
     }
     recorder.flush().expect("the disk takes it");
@@ -53,7 +53,7 @@ async fn store(recorder: Option<Recorder>) -> Duration {
     for number in 0..OPERATIONS {
         let action = action(number);
         if let Some(recorder) = &recorder {
-            recorder.invoke(ProcessId(0), &action);
+            recorder.invoke(ProcessId(0), &action).expect("the disk takes it");
         }
         let result = client.invoke(&action).await;
         if let Some(recorder) = &recorder {

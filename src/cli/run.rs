@@ -14,6 +14,7 @@ use crate::workloads::keys::KeyChoice;
 use crate::workloads::{self, Workload, WorkloadOptions};
 use anyhow::Context;
 use clap::Args;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -26,6 +27,11 @@ const VERDICT_FILE: &str = "verdict.json";
 /// Fewer completed operations than this say nothing about a system.
 const MIN_OPS: u64 = 100;
 
+/// The longest run and the longest operation: a year.
+const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// Operations a second: from one in a quarter of an hour to one in a nanosecond.
+const RATES: RangeInclusive<f64> = 0.001..=1e9;
+
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// The system, such as memory, redis:sentinel, etcd, 'redis?wait=1' (see `consistory list adapters`)
@@ -35,7 +41,7 @@ pub(super) struct RunArgs {
     #[arg(short, long, default_value = "register")]
     workload: String,
     /// For how long
-    #[arg(short, long, value_parser = values::duration, default_value = "5s", value_name = "DURATION")]
+    #[arg(short, long, value_parser = run_time, default_value = "5s", value_name = "DURATION")]
     time: Duration,
     /// At most so many operations
     #[arg(long, value_name = "N")]
@@ -88,7 +94,7 @@ struct WorkArgs {
     #[arg(long, value_parser = domain, default_value = "unique", value_name = "unique|N")]
     values: Domain,
     /// The bound on one operation; what has not answered by then is of unknown outcome
-    #[arg(long, value_parser = values::duration, default_value = "1s", value_name = "DURATION")]
+    #[arg(long, value_parser = run_time, default_value = "1s", value_name = "DURATION")]
     timeout: Duration,
 }
 
@@ -149,7 +155,13 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|&rate| rate > 0.0 && f64::is_finite(rate)).ok_or_else(|| "write a number above 0".into())
+    text.parse().ok().filter(|rate| RATES.contains(rate)).ok_or_else(|| "write a number from 0.001 to 1e9".into())
+}
+
+/// A duration that a run can last.
+fn run_time(text: &str) -> Result<Duration, String> {
+    let time = values::duration(text)?;
+    if time <= TIME_MAX { Ok(time) } else { Err("365 days (8760h) are the most".into()) }
 }
 
 fn key_choice(text: &str) -> Result<KeyChoice, String> {
@@ -224,6 +236,9 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
     make_folder(&arguments.runs, &run)?;
     let (summary, violated_early) = record(arguments, &plan, &teller)?;
     teller.phase("recorded", &totals(&summary));
+    for problem in &summary.problems {
+        super::say(&format!("problem: {problem}\n"));
+    }
     if summary.interrupted && !violated_early {
         let history = plan.history.display();
         super::say(&format!("interrupted; the history is kept. Judge it with: consistory check {history}\n"));
@@ -247,10 +262,11 @@ fn judge_run(
         .build()
         .map_err(|error| Failed::new(Exit::Internal, error))?;
     let objects = ObjectArgs::default();
-    let judged = pool.install(|| {
+    let mut judged = pool.install(|| {
         let history = read(&plan.history, &objects, threads)?;
         judge_history(history, plan.history.display().to_string(), &objects, judging, MIN_OPS, false)
     })?;
+    judged.exit = with_problems(judged.exit, &summary.problems);
     let document = judged.json();
     let path = folder.join(VERDICT_FILE);
     std::fs::write(&path, &document)
@@ -260,13 +276,15 @@ fn judge_run(
         Format::Json => super::print(&document)?,
         Format::Text => super::print(&judged.text())?,
     }
-    for failed in &summary.failed_final_reads {
-        super::say(&format!("warning: a final read failed: {failed}\n"));
-    }
     if !quiet && judging.format == Format::Text {
         super::say(&format!("{}\nhistory {}\n", judged.cost(), plan.history.display()));
     }
     Ok(judged.exit)
+}
+
+/// A run whose system failed must not end well, whatever the history says; a violation stays one.
+fn with_problems(exit: Exit, problems: &[String]) -> Exit {
+    if problems.is_empty() { exit } else { exit.worse(Exit::Environment) }
 }
 
 /// Tells the watcher that the run is over, in whatever way it ends.
@@ -420,8 +438,12 @@ fn totals(summary: &RunSummary) -> String {
     };
     #[expect(clippy::cast_precision_loss, reason = "for display only")]
     let rate = summary.ok as f64 / summary.elapsed.as_secs_f64();
+    let missed = match summary.missed {
+        0 => String::new(),
+        missed => format!("  {} never started in time", grouped(missed)),
+    };
     format!(
-        "{} ok  {} failed  {} unknown in {:.1} s · {rate:.0} op/s · p50 {:.2} ms  p99 {:.2} ms  max {:.2} ms",
+        "{} ok  {} failed  {} unknown{missed} in {:.1} s · {rate:.0} op/s · p50 {:.2} ms  p99 {:.2} ms  max {:.2} ms",
         grouped(summary.ok),
         grouped(summary.failed),
         grouped(summary.unknown),
@@ -448,4 +470,19 @@ fn make_folder(runs: &Path, run: &str) -> Result<(), Failed> {
         .and_then(|()| std::fs::rename(&fresh, &latest))
         .with_context(|| format!("cannot point {} at {run}", latest.display()))
         .map_err(Failed::environment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_with_problems_is_not_green_and_a_violation_stays_one() {
+        let problems = ["a final read failed: timeout".to_owned()];
+        for exit in [Exit::Holds, Exit::Thresholds, Exit::Undecided, Exit::Vacuous] {
+            assert_eq!(with_problems(exit, &problems), Exit::Environment);
+            assert_eq!(with_problems(exit, &[]), exit);
+        }
+        assert_eq!(with_problems(Exit::Violated, &problems), Exit::Violated);
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod cluster;
+mod final_reads;
 pub mod recorder;
 pub mod runner;
 pub mod system;

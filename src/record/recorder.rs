@@ -13,48 +13,65 @@ use crate::history::formats::consistory::{EventLine, Payload, encode_event, enco
 use crate::history::{Actor, Header, Nanos, Phase, ProcessId, Value};
 use parking_lot::Mutex;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Error, Result as Written, Write};
 use std::path::Path;
 
 /// Bytes of completions that may wait for the next invocation.
 const PENDING_MAX: usize = 64 * 1024;
 
 /// Writes events as they happen; shared by all workers.
-#[derive(Debug)]
 pub struct Recorder {
     clock: Clock,
     nodes: Vec<String>,
     writer: Mutex<Writer>,
 }
 
-#[derive(Debug)]
 struct Writer {
-    file: File,
+    file: Box<dyn Write + Send>,
     pending: Vec<u8>,
     index: u64,
-    broken: Option<std::io::Error>,
+    /// A write has failed; nothing is written after that, since a gap would make the history untrue.
+    broken: bool,
+    /// The error of that write, until somebody has heard of it.
+    error: Option<Error>,
 }
+
+/// A write to the history has failed: an operation that cannot be recorded must not be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the history cannot be written any more")]
+pub struct RecorderBroken;
 
 impl Recorder {
     /// Creates the file and writes its header.
     ///
     /// # Errors
     /// Those of the file system; the file must not exist yet.
-    pub fn create(path: &Path, header: &Header, nodes: Vec<String>, clock: Clock) -> std::io::Result<Self> {
-        let mut file = File::create_new(path)?;
+    pub fn create(path: &Path, header: &Header, nodes: Vec<String>, clock: Clock) -> Written<Self> {
+        Self::to(Box::new(File::create_new(path)?), header, nodes, clock)
+    }
+
+    /// Writes the header to `file` and will write the events there.
+    ///
+    /// # Errors
+    /// Those of writing the header.
+    pub fn to(mut file: Box<dyn Write + Send>, header: &Header, nodes: Vec<String>, clock: Clock) -> Written<Self> {
         file.write_all(encode_header(header).as_bytes())?;
         let pending = Vec::with_capacity(PENDING_MAX + 4096);
-        Ok(Self { clock, nodes, writer: Mutex::new(Writer { file, pending, index: 0, broken: None }) })
+        let writer = Writer { file, pending, index: 0, broken: false, error: None };
+        Ok(Self { clock, nodes, writer: Mutex::new(writer) })
     }
 
     /// Records that `process` is about to send `action`; returns when.
-    pub fn invoke(&self, process: ProcessId, action: &Action) -> Nanos {
+    ///
+    /// # Errors
+    /// When this or an earlier line could not be written: the request must not be sent.
+    pub fn invoke(&self, process: ProcessId, action: &Action) -> Result<Nanos, RecorderBroken> {
         let mut argument = [0; 2];
         let event = event(process, Phase::Invoke, action, &mut argument);
         let mut writer = self.writer.lock();
         let time = writer.append(&self.clock, event);
         writer.flush();
-        time
+        if writer.broken { Err(RecorderBroken) } else { Ok(time) }
     }
 
     /// Records how `process`'s `action` ended; returns when.
@@ -106,19 +123,27 @@ impl Recorder {
     ///
     /// # Errors
     /// The first error of any write since the start: the history is then incomplete.
-    pub fn flush(&self) -> std::io::Result<()> {
+    pub fn flush(&self) -> Written<()> {
         let mut writer = self.writer.lock();
         writer.flush();
-        writer.broken.take().map_or(Ok(()), Err)
-    }
-
-    /// Whether a write has failed: the run must end.
-    pub fn is_broken(&self) -> bool {
-        self.writer.lock().broken.is_some()
+        if writer.broken { Err(writer.error.take().unwrap_or_else(|| Error::other(RecorderBroken))) } else { Ok(()) }
     }
 
     fn node(&self, node: Option<NodeId>) -> &str {
         node.and_then(|id| self.nodes.get(usize::from(id.0))).map_or("", String::as_str)
+    }
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recorder").field("clock", &self.clock).field("nodes", &self.nodes).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Recorder {
+    /// A run that ends by a panic leaves what it knew. An error has nobody to go to here; [`Recorder::flush`] tells.
+    fn drop(&mut self) {
+        self.writer.get_mut().flush();
     }
 }
 
@@ -133,8 +158,11 @@ impl Writer {
     }
 
     fn flush(&mut self) {
-        if self.broken.is_none() {
-            self.broken = self.file.write_all(&self.pending).err();
+        if !self.broken
+            && let Err(error) = self.file.write_all(&self.pending)
+        {
+            self.broken = true;
+            self.error = Some(error);
         }
         self.pending.clear();
     }

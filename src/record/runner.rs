@@ -1,10 +1,14 @@
 //! One run: start the system, drive the workload, read the final state, stop. The history is on disk all the time.
+//!
+//! Once the system has started, its failures do not end a run: what was recorded is worth judging. They are kept in
+//! [`RunSummary::problems`]; only a history that cannot be written is an error from then on.
 
 use super::clock::Clock;
+use super::final_reads::{READS_MAX, final_reads, turned_true};
 use super::recorder::Recorder;
-use super::system::{Action, Adapter, Backend, Client, Cluster, Failure, SystemError};
+use super::system::{Adapter, Backend, Cluster, SystemError};
 use super::work::Plan;
-use super::worker::{Counts, Shared, Worker, bounded, latencies};
+use super::worker::{Counts, Ended, Shared, Worker, latencies};
 use crate::history::{Header, ProcessId};
 use hdrhistogram::Histogram;
 use std::path::{Path, PathBuf};
@@ -20,10 +24,6 @@ pub const READY_MAX: Duration = Duration::from_secs(60);
 pub const SETTLE_MAX: Duration = Duration::from_secs(30);
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(100);
-/// How often one final read is tried.
-const FINAL_TRIES: u32 = 5;
-/// How long one final read may take at least: a set is read whole.
-const FINAL_TIMEOUT_MIN: Duration = Duration::from_secs(5);
 
 /// What to run.
 pub struct RunPlan<'a> {
@@ -106,6 +106,8 @@ pub struct RunSummary {
     pub failed: u64,
     /// Indeterminate.
     pub unknown: u64,
+    /// Operations of an open loop that were due and not started in time: their clients were still waiting.
+    pub missed: u64,
     /// How long operations were driven.
     pub elapsed: Duration,
     /// Latencies of completed operations in microseconds.
@@ -114,8 +116,9 @@ pub struct RunSummary {
     pub versions: Vec<(String, String)>,
     /// Whether it was ended early by `stop`.
     pub interrupted: bool,
-    /// Final reads that failed for good, by error.
-    pub failed_final_reads: Vec<String>,
+    /// What went wrong after the system had started: it did not settle, a final read failed for good, it could not
+    /// be stopped. The history is true, but a run with problems must not pass for a good one.
+    pub problems: Vec<String>,
 }
 
 /// Why a run did not make a whole history.
@@ -132,18 +135,32 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// A pace or a duration that no clock can count.
+    #[error("{0}")]
+    Impossible(String),
+    /// The run failed, and then the system could not be stopped either.
+    #[error("{run}; and then stopping the system failed: {stop}")]
+    NotStopped {
+        /// Why the run failed.
+        run: Box<RunError>,
+        /// Why the system could not be stopped.
+        stop: SystemError,
+    },
 }
 
 /// Runs it. `tell` hears of progress; `stop` turning true ends the run early, keeping the history.
 ///
 /// # Errors
-/// When the system cannot be started, reached or stopped, or the history cannot be written.
+/// When the plan is impossible, the system cannot be started or reached, or the history cannot be written.
 pub async fn run(
     plan: &RunPlan<'_>,
     tell: &(dyn Fn(Progress) + Sync),
     stop: watch::Receiver<bool>,
 ) -> Result<RunSummary, RunError> {
+    let interval = interval(plan)?;
     let begun = Instant::now();
+    // Looked at again when the operations begin; here, before anything is started for nothing.
+    deadline(begun, plan)?;
     let mut interrupt = stop.clone();
     let start = plan.adapter.start(plan.backend, begun + READY_MAX);
     let mut cluster: Arc<dyn Cluster> = tokio::select! {
@@ -151,26 +168,39 @@ pub async fn run(
         () = turned_true(&mut interrupt) => return Err(SystemError::Other("interrupted while the system was starting".into()).into()),
     };
     tell(Progress::Ready { after: begun.elapsed(), nodes: topology(cluster.as_ref()), versions: cluster.versions() });
-    let result = drive(plan, &cluster, tell, stop).await;
+    let result = drive(plan, interval, &cluster, tell, stop).await;
     tell(Progress::Stopping);
     let stopped = Arc::get_mut(&mut cluster).expect("all workers have ended").stop().await;
-    let summary = result?;
-    stopped?;
-    Ok(summary)
+    match (result, stopped) {
+        (Ok(mut summary), Err(error)) => {
+            summary.problems.push(format!("the system could not be stopped: {error}"));
+            Ok(summary)
+        }
+        (Err(run), Err(stop)) => Err(RunError::NotStopped { run: Box::new(run), stop }),
+        (result, Ok(())) => result,
+    }
 }
 
-async fn turned_true(stop: &mut watch::Receiver<bool>) {
-    // An error means that nobody can stop the run any more: then this never ends.
-    if stop.wait_for(|stopped| *stopped).await.is_err() {
-        std::future::pending::<()>().await;
-    }
+/// The time between two operations of one client in an open loop.
+fn interval(plan: &RunPlan<'_>) -> Result<Option<Duration>, RunError> {
+    let Some(rate) = plan.rate else { return Ok(None) };
+    let interval = Duration::try_from_secs_f64(f64::from(plan.clients) / rate).ok().filter(|time| !time.is_zero());
+    let impossible = || format!("{} clients cannot keep a rate of {rate} operations a second", plan.clients);
+    interval.map(Some).ok_or_else(|| RunError::Impossible(impossible()))
+}
+
+/// When the last operations are started.
+fn deadline(started: Instant, plan: &RunPlan<'_>) -> Result<Instant, RunError> {
+    let deadline = started.checked_add(plan.duration);
+    deadline.ok_or_else(|| RunError::Impossible(format!("a run cannot last {:?}", plan.duration)))
 }
 
 async fn drive(
     plan: &RunPlan<'_>,
+    interval: Option<Duration>,
     cluster: &Arc<dyn Cluster>,
     tell: &(dyn Fn(Progress) + Sync),
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
 ) -> Result<RunSummary, RunError> {
     let clock = Clock::start();
     let header = header(plan, cluster.as_ref(), &clock);
@@ -182,33 +212,35 @@ async fn drive(
         recorder,
         counts: Counts::default(),
         stop: stop.clone(),
-        deadline: started + plan.duration,
+        started,
+        deadline: deadline(started, plan)?,
         remaining: plan.operations.map(AtomicU64::new),
         timeout: plan.backend.timeout,
         clients,
-        interval: plan.rate.map(|rate| Duration::from_secs_f64(f64::from(clients) / rate)),
+        interval,
     });
     let mut workers = JoinSet::new();
     for slot in 0..clients {
         let worker = Worker::new(slot, plan.work.generator(slot.into()));
         workers.spawn(worker.work(Arc::clone(&shared), Arc::clone(cluster)));
     }
-    let (latency_us, last) = join(workers, &shared, started, tell).await;
+    let Joined { latency_us, last, missed, mut problems } = join(workers, &shared, started, tell).await;
     let elapsed = started.elapsed();
+    let recorder = &shared.recorder;
+    problems.extend(final_reads(plan, cluster.as_ref(), recorder, last, tell, &mut stop, READS_MAX).await);
     let interrupted = *stop.borrow();
-    let failed_final_reads =
-        if interrupted { Vec::new() } else { final_reads(plan, cluster.as_ref(), &shared, last, tell).await? };
     shared.recorder.flush().map_err(history_error(&plan.history))?;
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     Ok(RunSummary {
         ok: count(&shared.counts.ok),
         failed: count(&shared.counts.failed),
         unknown: count(&shared.counts.unknown),
+        missed,
         elapsed,
         latency_us,
         versions: cluster.versions(),
         interrupted,
-        failed_final_reads,
+        problems,
     })
 }
 
@@ -217,89 +249,47 @@ fn history_error(path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
     move |source| RunError::History { path, source }
 }
 
-/// Waits for all workers, telling of progress; merges their latencies.
+/// What all workers together leave.
+struct Joined {
+    latency_us: Histogram<u64>,
+    /// The last process id that any of them used.
+    last: ProcessId,
+    missed: u64,
+    problems: Vec<String>,
+}
+
+impl Joined {
+    fn add(&mut self, ended: Ended) {
+        self.latency_us.add(&ended.latency_us).expect("the histograms are alike");
+        self.last = self.last.max(ended.last);
+        self.missed = self.missed.saturating_add(ended.missed);
+        self.problems.extend(ended.problem);
+    }
+}
+
+/// Waits for all workers, telling of progress.
 async fn join(
-    mut workers: JoinSet<(Histogram<u64>, ProcessId)>,
+    mut workers: JoinSet<Ended>,
     shared: &Shared,
     started: Instant,
     tell: &(dyn Fn(Progress) + Sync),
-) -> (Histogram<u64>, ProcessId) {
-    let mut latencies = latencies();
-    let mut last = ProcessId(0);
+) -> Joined {
+    let mut joined = Joined { latency_us: latencies(), last: ProcessId(0), missed: 0, problems: Vec::new() };
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
             ended = workers.join_next() => match ended {
-                None => return (latencies, last),
-                Some(Ok((worker, process))) => {
-                    latencies.add(&worker).expect("the histograms are alike");
-                    last = last.max(process);
-                }
+                None => return joined,
+                Some(Ok(ended)) => joined.add(ended),
                 Some(Err(failure)) => std::panic::resume_unwind(failure.into_panic()),
             },
             _ = tick.tick() => {
-                shared.watch_recorder();
                 let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
                 let (ok, failed, unknown) = (&shared.counts.ok, &shared.counts.failed, &shared.counts.unknown);
                 tell(Progress::Tick { elapsed: started.elapsed(), ok: count(ok), failed: count(failed), unknown: count(unknown) });
             }
         }
     }
-}
-
-/// Reads what the workload wants to know of the final state, once the cluster is calm. Returns the errors of the
-/// reads that failed for good.
-async fn final_reads(
-    plan: &RunPlan<'_>,
-    cluster: &dyn Cluster,
-    shared: &Shared,
-    last: ProcessId,
-    tell: &(dyn Fn(Progress) + Sync),
-) -> Result<Vec<String>, RunError> {
-    let reads = plan.work.final_reads();
-    if reads.is_empty() {
-        return Ok(Vec::new());
-    }
-    cluster.settle(Instant::now() + SETTLE_MAX).await?;
-    tell(Progress::FinalReads { reads: reads.len() });
-    let mut errors = Vec::new();
-    let mut process = ProcessId(last.0 + 1);
-    let mut client = None;
-    for action in &reads {
-        let mut last = None;
-        for _ in 0..FINAL_TRIES {
-            let result = final_read(plan, cluster, shared, &mut client, process, action).await;
-            match result {
-                Ok(()) => {
-                    last = None;
-                    break;
-                }
-                Err(failure) => last = Some(failure.error),
-            }
-            process.0 += 1;
-            client = None;
-        }
-        errors.extend(last);
-    }
-    Ok(errors)
-}
-
-async fn final_read(
-    plan: &RunPlan<'_>,
-    cluster: &dyn Cluster,
-    shared: &Shared,
-    client: &mut Option<Box<dyn Client>>,
-    process: ProcessId,
-    action: &Action,
-) -> Result<(), Failure> {
-    if client.is_none() {
-        *client = Some(cluster.connect_final(0).await?);
-    }
-    let client = client.as_mut().expect("was opened above");
-    shared.recorder.invoke(process, action);
-    let result = bounded(client.as_mut(), action, plan.backend.timeout.max(FINAL_TIMEOUT_MIN)).await;
-    shared.recorder.complete(process, action, &result);
-    result.map(|_| ())
 }
 
 fn topology(cluster: &dyn Cluster) -> Vec<(String, String)> {

@@ -161,6 +161,8 @@ pub struct Failure {
 impl Failure {
     /// The error of a compare-and-set whose object held something else.
     pub const MISMATCH: &'static str = "mismatch";
+    /// The error of an operation that did not end within its bound.
+    pub const TIMEOUT: &'static str = "timeout";
 
     /// It certainly had no effect; the connection stays usable.
     #[must_use]

@@ -4,21 +4,23 @@
 //! latency counts from those, so that a stalled server cannot hide by slowing its clients down. After an
 //! indeterminate operation the process id retires and a fresh connection is opened under a new id.
 
-use super::recorder::Recorder;
+use super::final_reads::turned_true;
+use super::recorder::{Recorder, RecorderBroken};
 use super::system::{Action, Certainty, Client, Cluster, Failure, Reply};
 use super::work::Generator;
 use crate::history::ProcessId;
+use futures_util::future::BoxFuture;
 use hdrhistogram::Histogram;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// The pause after a refusal, so that a node that is dead or cannot serve is not asked ten thousand times a second.
-const REFUSED_PAUSE: Duration = Duration::from_millis(20);
+/// The pause after a failure, so that a node that is dead or cannot serve is not asked ten thousand times a second.
+const FAILURE_PAUSE: Duration = Duration::from_millis(20);
 /// A client that never has to wait lets others run after so many operations.
 const TURN: u32 = 16;
 
@@ -27,6 +29,7 @@ pub(super) struct Shared {
     pub(super) recorder: Recorder,
     pub(super) counts: Counts,
     pub(super) stop: watch::Receiver<bool>,
+    pub(super) started: Instant,
     pub(super) deadline: Instant,
     /// How many operations may still be started, or `None` for as many as time allows.
     pub(super) remaining: Option<AtomicU64>,
@@ -45,7 +48,32 @@ pub(super) struct Counts {
     pub(super) failed: AtomicU64,
     /// Indeterminate.
     pub(super) unknown: AtomicU64,
-    broken: AtomicBool,
+}
+
+/// What a worker leaves.
+pub(super) struct Ended {
+    /// Latencies of completed operations in microseconds.
+    pub(super) latency_us: Histogram<u64>,
+    /// The last process id it used.
+    pub(super) last: ProcessId,
+    /// Operations of an open loop that were due before the deadline and not started by then.
+    pub(super) missed: u64,
+    /// Why it ended before its time.
+    pub(super) problem: Option<String>,
+}
+
+/// Why a worker cannot go on.
+enum Halt {
+    /// The run is over for all: the history cannot be written.
+    Broken,
+    /// There is no fresh process id for this slot.
+    NoProcess,
+}
+
+impl From<RecorderBroken> for Halt {
+    fn from(_: RecorderBroken) -> Self {
+        Self::Broken
+    }
 }
 
 /// One client slot.
@@ -55,44 +83,70 @@ pub(super) struct Worker {
     pub(super) latency_us: Histogram<u64>,
     process: ProcessId,
     client: Option<Box<dyn Client>>,
+    turn: u32,
 }
 
 impl Worker {
     pub(super) fn new(slot: u32, generator: Box<dyn Generator>) -> Self {
         let latency_us = latencies();
-        Self { slot, generator, latency_us, process: ProcessId(slot), client: None }
+        Self { slot, generator, latency_us, process: ProcessId(slot), client: None, turn: 0 }
     }
 
-    /// Works until told to stop; returns the latencies of completed operations in microseconds, and the last
-    /// process id it used.
-    pub(super) async fn work(mut self, shared: Arc<Shared>, cluster: Arc<dyn Cluster>) -> (Histogram<u64>, ProcessId) {
-        let mut stop = shared.stop.clone();
-        let mut scheduled = Instant::now();
-        let mut turn = 0;
-        while !*stop.borrow() && Instant::now() < shared.deadline && shared.may_start() {
-            match shared.interval {
-                Some(interval) => {
-                    tokio::select! {
-                        () = tokio::time::sleep_until(scheduled.into()) => {}
-                        _ = stop.changed() => break,
-                    }
-                    self.step(&shared, cluster.as_ref(), scheduled).await;
-                    scheduled += interval;
-                }
-                None => self.step(&shared, cluster.as_ref(), Instant::now()).await,
-            }
-            turn += 1;
-            if turn == TURN {
-                turn = 0;
-                tokio::task::yield_now().await;
-            }
+    /// Works until told to stop.
+    pub(super) async fn work(mut self, shared: Arc<Shared>, cluster: Arc<dyn Cluster>) -> Ended {
+        let driven = match shared.interval {
+            None => self.closed_loop(&shared, cluster.as_ref()).await.map(|()| 0),
+            Some(interval) => self.open_loop(&shared, cluster.as_ref(), interval).await,
+        };
+        let problem = matches!(driven, Err(Halt::NoProcess))
+            .then(|| format!("client {} ended early: all process ids are used up", self.slot));
+        Ended { latency_us: self.latency_us, last: self.process, missed: driven.unwrap_or(0), problem }
+    }
+
+    async fn closed_loop(&mut self, shared: &Shared, cluster: &dyn Cluster) -> Result<(), Halt> {
+        while !*shared.stop.borrow() && Instant::now() < shared.deadline && shared.may_start() {
+            self.step(shared, cluster, Instant::now()).await?;
+            self.take_turns().await;
         }
-        (self.latency_us, self.process)
+        Ok(())
     }
 
-    async fn step(&mut self, shared: &Shared, cluster: &dyn Cluster, scheduled: Instant) {
+    /// Starts an operation every `interval`; the slots are spread over it, so that clients do not move in step.
+    /// Returns how many operations were due before the deadline and not started by then.
+    async fn open_loop(&mut self, shared: &Shared, cluster: &dyn Cluster, interval: Duration) -> Result<u64, Halt> {
+        let mut stop = shared.stop.clone();
+        let offset = interval.mul_f64(f64::from(self.slot) / f64::from(shared.clients));
+        let mut due = shared.started.checked_add(offset);
+        while let Some(scheduled) = due.filter(|&scheduled| scheduled < shared.deadline) {
+            tokio::select! {
+                biased;
+                () = turned_true(&mut stop) => return Ok(0),
+                () = tokio::time::sleep_until(scheduled.into()) => {}
+            }
+            if Instant::now() >= shared.deadline {
+                return Ok(due_until(shared.deadline, scheduled, interval));
+            }
+            if !shared.may_start() {
+                return Ok(0);
+            }
+            self.step(shared, cluster, scheduled).await?;
+            self.take_turns().await;
+            due = scheduled.checked_add(interval);
+        }
+        Ok(0)
+    }
+
+    async fn take_turns(&mut self) {
+        self.turn = (self.turn + 1) % TURN;
+        if self.turn == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// One operation. What cannot be recorded is not sent.
+    async fn step(&mut self, shared: &Shared, cluster: &dyn Cluster, scheduled: Instant) -> Result<(), Halt> {
         let action = self.generator.next();
-        shared.recorder.invoke(self.process, &action);
+        shared.recorder.invoke(self.process, &action)?;
         let result = self.attempt(&action, shared, cluster).await;
         shared.recorder.complete(self.process, &action, &result);
         match result {
@@ -102,69 +156,66 @@ impl Worker {
                 self.generator.observe(&action, &reply.answer);
             }
             Err(failure) => {
-                self.after_failure(&failure, shared);
-                if failure.certainty == Certainty::Definite && failure.error != Failure::MISMATCH {
-                    tokio::time::sleep(REFUSED_PAUSE).await;
+                self.after_failure(&failure, shared)?;
+                // A mismatch is an answer, and a timeout has waited already.
+                if failure.error != Failure::MISMATCH && failure.error != Failure::TIMEOUT {
+                    tokio::time::sleep(FAILURE_PAUSE).await;
                 }
             }
         }
+        Ok(())
     }
 
-    /// Performs one operation on this process's connection, opening one first where there is none. A connection that
-    /// cannot be opened is a definite failure: nothing was sent.
+    /// Performs one operation on this process's connection, opening one first where there is none.
     async fn attempt(&mut self, action: &Action, shared: &Shared, cluster: &dyn Cluster) -> Result<Reply, Failure> {
         if self.client.is_none() {
-            let connected = tokio::time::timeout(shared.timeout, cluster.connect(self.slot as usize)).await;
-            match connected {
-                Ok(Ok(client)) => self.client = Some(client),
-                refused => {
-                    let why = match refused {
-                        Ok(Err(failure)) => failure,
-                        _ => Failure::definite("connect timeout"),
-                    };
-                    return Err(Failure { certainty: Certainty::Definite, reconnect: true, ..why });
-                }
-            }
+            self.client = Some(open(cluster.connect(self.slot as usize), shared.timeout).await?);
         }
         let client = self.client.as_mut().expect("was opened above");
         bounded(client.as_mut(), action, shared.timeout).await
     }
 
-    fn after_failure(&mut self, failure: &Failure, shared: &Shared) {
+    fn after_failure(&mut self, failure: &Failure, shared: &Shared) -> Result<(), Halt> {
         let indefinite = failure.certainty == Certainty::Indefinite;
-        if indefinite {
-            // The operation may still take effect at any later time: nothing that follows is ordered after it.
-            self.process.0 += shared.clients;
-            shared.counts.unknown.fetch_add(1, Ordering::Relaxed);
-        } else {
-            shared.counts.failed.fetch_add(1, Ordering::Relaxed);
-        }
+        let counts = &shared.counts;
+        if indefinite { &counts.unknown } else { &counts.failed }.fetch_add(1, Ordering::Relaxed);
         if indefinite || failure.reconnect {
             self.client = None;
         }
+        if indefinite {
+            // The operation may still take effect at any later time: nothing that follows is ordered after it.
+            // An id that came round again would order it all the same.
+            self.process = ProcessId(self.process.0.checked_add(shared.clients).ok_or(Halt::NoProcess)?);
+        }
+        Ok(())
     }
 }
 
 impl Shared {
     fn may_start(&self) -> bool {
-        if self.recorder_broke() {
-            return false;
-        }
         self.remaining.as_ref().is_none_or(|remaining| {
             remaining.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
         })
     }
+}
 
-    fn recorder_broke(&self) -> bool {
-        self.counts.broken.load(Ordering::Relaxed)
-    }
+/// How many operations are due before `deadline`, one every `interval` from `first` on.
+fn due_until(deadline: Instant, first: Instant, interval: Duration) -> u64 {
+    let left = deadline.saturating_duration_since(first).as_nanos();
+    u64::try_from(left.div_ceil(interval.as_nanos().max(1))).unwrap_or(u64::MAX)
+}
 
-    /// Looks whether the history can still be written; workers end if not.
-    pub(super) fn watch_recorder(&self) {
-        if self.recorder.is_broken() {
-            self.counts.broken.store(true, Ordering::Relaxed);
-        }
-    }
+/// A connection within `timeout`. One that cannot be opened is a definite failure: nothing was sent.
+pub(super) async fn open(
+    connection: BoxFuture<'_, Result<Box<dyn Client>, Failure>>,
+    timeout: Duration,
+) -> Result<Box<dyn Client>, Failure> {
+    let why = match tokio::time::timeout(timeout, connection).await {
+        Ok(Ok(client)) => return Ok(client),
+        Ok(Err(failure)) => failure,
+        Err(_) => Failure::definite("connect timeout"),
+    };
+    Err(Failure { certainty: Certainty::Definite, reconnect: true, ..why })
 }
 
 /// An operation with an end: a timeout is an indeterminate outcome. An operation that is ready at once (an
@@ -177,7 +228,7 @@ pub(super) async fn bounded(client: &mut dyn Client, action: &Action, timeout: D
     }
     match tokio::time::timeout(timeout, operation).await {
         Ok(result) => result,
-        Err(_) => Err(Failure::indefinite("timeout")),
+        Err(_) => Err(Failure::indefinite(Failure::TIMEOUT)),
     }
 }
 
@@ -185,4 +236,121 @@ pub(super) async fn bounded(client: &mut dyn Client, action: &Action, timeout: D
 pub(super) fn latencies() -> Histogram<u64> {
     const HOUR_US: u64 = 3_600_000_000;
     Histogram::new_with_max(HOUR_US, 3).expect("the bounds are in range")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Header;
+    use crate::record::clock::Clock;
+    use crate::record::system::{Answer, Key, Node, SystemError};
+    use std::io::{Error, ErrorKind, Write};
+
+    /// Room for a few lines and then a full disk.
+    struct SmallDisk(usize);
+
+    impl Write for SmallDisk {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or_else(|| Error::from(ErrorKind::StorageFull))?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A store that counts requests and may lose them all.
+    #[derive(Clone, Default)]
+    struct Counting {
+        requests: Arc<AtomicU64>,
+        loses: bool,
+    }
+
+    impl Cluster for Counting {
+        fn nodes(&self) -> &[Node] {
+            &[]
+        }
+
+        fn versions(&self) -> Vec<(String, String)> {
+            Vec::new()
+        }
+
+        fn config(&self) -> Vec<(String, String)> {
+            Vec::new()
+        }
+
+        fn connect(&self, _: usize) -> BoxFuture<'_, Result<Box<dyn Client>, Failure>> {
+            Box::pin(async { Ok(Box::new(self.clone()) as Box<dyn Client>) })
+        }
+
+        fn settle(&self, _: Instant) -> BoxFuture<'_, Result<(), SystemError>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn stop(&mut self) -> BoxFuture<'_, Result<(), SystemError>> {
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    impl Client for Counting {
+        fn invoke<'a>(&'a mut self, _: &'a Action) -> BoxFuture<'a, Result<Reply, Failure>> {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            let reply = Reply { answer: Answer::Done, node: None };
+            let result = if self.loses { Err(Failure::indefinite("lost")) } else { Ok(reply) };
+            Box::pin(async move { result })
+        }
+    }
+
+    struct Adds;
+
+    impl Generator for Adds {
+        fn next(&mut self) -> Action {
+            Action::Add { key: Key(0), element: 1 }
+        }
+
+        fn observe(&mut self, _: &Action, _: &Answer) {}
+    }
+
+    /// What workers share when there is room for so many bytes of history, and the sender that keeps them going.
+    fn shared(bytes: usize, clients: u32) -> (Arc<Shared>, watch::Sender<bool>) {
+        let (sender, stop) = watch::channel(false);
+        let recorder = Recorder::to(Box::new(SmallDisk(bytes)), &Header::default(), Vec::new(), Clock::start());
+        let shared = Shared {
+            recorder: recorder.expect("the header fits"),
+            counts: Counts::default(),
+            stop,
+            started: Instant::now(),
+            deadline: Instant::now() + Duration::from_secs(60),
+            remaining: Some(AtomicU64::new(1_000)),
+            timeout: Duration::from_secs(1),
+            clients,
+            interval: None,
+        };
+        (Arc::new(shared), sender)
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_recorded_is_not_sent() {
+        let cluster = Counting::default();
+        let (shared, _sender) = shared(1_000, 1);
+        let worker = Worker::new(0, Box::new(Adds));
+        worker.work(Arc::clone(&shared), Arc::new(cluster.clone())).await;
+        let (sent, ok) = (cluster.requests.load(Ordering::Relaxed), shared.counts.ok.load(Ordering::Relaxed));
+        assert!((1..20).contains(&sent), "{sent} requests left");
+        assert_eq!(sent, ok, "no request left that was not recorded");
+        let error = shared.recorder.flush().expect_err("the history is not whole");
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+        assert!(shared.recorder.flush().is_err(), "and stays so");
+    }
+
+    #[tokio::test]
+    async fn process_ids_end_rather_than_come_round() {
+        let cluster = Counting { loses: true, ..Counting::default() };
+        let (shared, _sender) = shared(100_000, u32::MAX / 2);
+        let ended = Worker::new(3, Box::new(Adds)).work(shared, Arc::new(cluster.clone())).await;
+        assert_eq!(cluster.requests.load(Ordering::Relaxed), 2, "under 3 and 3 + 2^31 - 1");
+        assert_eq!(ended.last, ProcessId(3 + u32::MAX / 2));
+        assert_eq!(ended.problem.as_deref(), Some("client 3 ended early: all process ids are used up"));
+    }
 }

@@ -11,6 +11,7 @@
 //! - `peers`: other tools' histories against their verdicts, where they are at hand
 //! - `peers_read`: the same histories, read whole
 //! - `stream`: histories judged while they grow: against brute force at every event, in bounded memory, from the outside
+//! - `recording`: runs on systems that fail in every way, through the public traits
 //! - `systems`: whole runs on real servers; `REQUIRE_SYSTEMS=redis,etcd,zookeeper` makes a missing one a failure
 //! - `tidy`: the house rules that a machine can hold
 
@@ -25,6 +26,7 @@ mod objects;
 mod oracle;
 mod peers;
 mod peers_read;
+mod recording;
 mod stream;
 mod systems;
 mod tidy;
