@@ -293,14 +293,14 @@ fn record(arguments: &RunArgs, plan: &RunPlan<'_>, teller: &Teller) -> Result<(R
     let question = ObjectArgs::default().question(&arguments.judging);
     let (summary, watched) = std::thread::scope(|scope| {
         let ending = SetOnDrop(&over);
-        let watcher =
+        let thread =
             arguments.fail_fast.then(|| scope.spawn(|| follow::watch(&plan.history, &question, &over, &found)));
         let summary = runtime.block_on(async {
             tokio::spawn(stop_on_signal(stop));
             runner::run(plan, &|progress| teller.hear(&progress), stopped).await.map_err(Failed::environment)
         });
         drop(ending);
-        let watched = watcher.map(|watcher| watcher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let watched = thread.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         (summary, watched.unwrap_or_default())
     });
     if let Some(why) = &watched.given_up {
