@@ -129,9 +129,8 @@ fn objects_that_cannot_be_judged_early_are_judged_at_the_end() {
 #[test]
 fn bad_lines_are_reported_as_in_a_whole_file() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut file = File::create(folder.path().join("h.jsonl")).expect("it is made");
-    write!(file, "{HEADER}{}\nnonsense\n{}", operation(0, "write", 1), operation(0, "write", 2))
-        .expect("it is written");
+    let lines = format!("{HEADER}{}\nnonsense\n{}", operation(0, "write", 1), operation(0, "write", 2));
+    fs::write(folder.path().join("h.jsonl"), lines).expect("it is written");
     let followed = say(folder.path(), &["check", "--follow", "--until-idle", "1h", "h.jsonl"]);
     assert_eq!(followed.code, 5, "{}{}", followed.out, followed.err);
     assert!(followed.err.contains("h.jsonl:5:2:"), "{}", followed.err);
