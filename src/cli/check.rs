@@ -1,10 +1,11 @@
 //! `consistory check FILE…`: judges recorded histories.
 
 use super::follow::{self, FollowArgs};
-use super::judging::{Judgement, JudgingArgs, ObjectArgs};
-use super::{Exit, Failed, Format};
+use super::judging::{Judged, Judgement, ObjectArgs, QuestionArgs};
+use super::{Exit, Failed};
+use crate::report::json::{self, Document};
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
 /// A history without a single completed operation shows nothing.
@@ -23,7 +24,21 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     objects: ObjectArgs,
     #[command(flatten)]
-    judging: JudgingArgs,
+    judging: QuestionArgs,
+    /// How to print the verdicts
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text, help_heading = "Judging")]
+    format: CheckFormat,
+}
+
+/// How verdicts on several histories are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum CheckFormat {
+    /// For people
+    Text,
+    /// One JSON document about all histories
+    Json,
+    /// One JSON document a line, a line a history
+    Ndjson,
 }
 
 pub(super) fn check(arguments: &CheckArgs, quiet: bool) -> Result<Exit, Failed> {
@@ -31,13 +46,31 @@ pub(super) fn check(arguments: &CheckArgs, quiet: bool) -> Result<Exit, Failed> 
     let threads = arguments.judging.thread_count();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Failed::new(Exit::Internal, error))?;
-    let mut exit = Exit::Holds;
+    let (mut exit, mut documents) = (Exit::Holds, Vec::new());
     for file in &arguments.files {
-        match pool.install(|| check_one(arguments, file, quiet)) {
-            Ok(one) => exit = exit.worse(one),
-            Err(failure) if arguments.files.len() > 1 => exit = exit.worse(super::report(&failure)),
-            Err(failure) => return Err(failure),
+        let path = history_of(file);
+        let result = pool.install(|| judge_file(arguments, &path));
+        match arguments.format {
+            CheckFormat::Text => tell(arguments, &path, &result, quiet)?,
+            CheckFormat::Json => documents.push(document(&path, &result)),
+            CheckFormat::Ndjson => super::print(&document(&path, &result).line())?,
         }
+        exit = exit.worse(match &result {
+            Ok(judged) => judged.exit,
+            Err(failure) => super::report(failure),
+        });
+        if let (Some(path), Ok(judged)) = (&arguments.witness, &result) {
+            // After the verdict: a full disk takes nothing from it.
+            let written =
+                std::fs::write(path, judged.orders()).with_context(|| format!("cannot write {}", path.display()));
+            exit = exit
+                .worse(written.map_err(Failed::environment).map_or_else(|failure| super::report(&failure), |()| exit));
+        }
+    }
+    match documents.as_slice() {
+        [] => {}
+        [one] => super::print(&one.pretty())?,
+        several => super::print(&json::several(several, exit.word(), exit.code()))?,
     }
     follow::confirm(violated_early, exit)
 }
@@ -62,24 +95,32 @@ fn history_of(file: &Path) -> PathBuf {
     if file.is_dir() { file.join(super::run::HISTORY_FILE) } else { file.to_owned() }
 }
 
-fn check_one(arguments: &CheckArgs, file: &Path, quiet: bool) -> Result<Exit, Failed> {
-    let path = history_of(file);
-    let name = path.display().to_string();
+fn judge_file(arguments: &CheckArgs, path: &Path) -> Result<Judged, Failed> {
     let judgement = Judgement::start(&arguments.objects, &arguments.judging, MIN_OPS, arguments.witness.is_some());
-    let history = judgement.read(&path)?;
+    let history = judgement.read(path)?;
     let vacuous = judgement.vacuous(&history);
-    let judged = judgement.judge(history, name.clone(), vacuous)?;
-    if let Some(path) = &arguments.witness {
-        let doing = || format!("cannot write {}", path.display());
-        std::fs::write(path, judged.orders()).with_context(doing).map_err(Failed::environment)?;
+    judgement.judge(history, path.display().to_string(), vacuous)
+}
+
+/// The verdict for people. Why there is none is said like any other error.
+fn tell(arguments: &CheckArgs, path: &Path, result: &Result<Judged, Failed>, quiet: bool) -> Result<(), Failed> {
+    let Ok(judged) = result else { return Ok(()) };
+    if arguments.files.len() > 1 {
+        super::print(&format!("{}\n", path.display()))?;
     }
-    match arguments.judging.format {
-        Format::Json => super::print(&judged.json())?,
-        Format::Text if arguments.files.len() > 1 => super::print(&format!("{name}\n{}", judged.text()))?,
-        Format::Text => super::print(&judged.text())?,
-    }
-    if !quiet && arguments.judging.format == Format::Text {
+    super::print(&judged.text())?;
+    if !quiet {
         super::say(&format!("{}\n", judged.cost()));
     }
-    Ok(judged.exit)
+    Ok(())
+}
+
+fn document(path: &Path, result: &Result<Judged, Failed>) -> Document {
+    match result {
+        Ok(judged) => judged.document(),
+        Err(failure) => {
+            let (exit, error) = (failure.exit, format!("{:#}", failure.error));
+            Document::failed(path.display().to_string(), exit.word(), exit.code(), error)
+        }
+    }
 }

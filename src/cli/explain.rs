@@ -1,6 +1,6 @@
 //! `consistory explain RUN`: one object's verdict in full: the counterexample, or the order that explains it.
 
-use super::judging::{Judgement, JudgingArgs, ObjectArgs};
+use super::judging::{Judgement, ObjectArgs, QuestionArgs};
 use super::{Exit, Failed};
 use crate::history::{History, OpId};
 use clap::Args;
@@ -23,7 +23,7 @@ pub(super) struct ExplainArgs {
     #[command(flatten)]
     objects: ObjectArgs,
     #[command(flatten)]
-    judging: JudgingArgs,
+    judging: QuestionArgs,
 }
 
 pub(super) fn explain(arguments: &ExplainArgs) -> Result<Exit, Failed> {

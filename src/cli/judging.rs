@@ -19,13 +19,33 @@ use std::cell::Cell;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Read, stdin};
+use std::ops::Deref;
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+/// Options of a judgement and of how it is told.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Judging")]
+pub(super) struct JudgingArgs {
+    #[command(flatten)]
+    question: QuestionArgs,
+    /// How to print the verdict
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+impl Deref for JudgingArgs {
+    type Target = QuestionArgs;
+
+    fn deref(&self) -> &QuestionArgs {
+        &self.question
+    }
+}
 
 /// Options of a judgement.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Judging")]
-pub(super) struct JudgingArgs {
+pub(super) struct QuestionArgs {
     /// What to judge, such as linearizable or lost-acks (default: what the history was recorded for)
     #[arg(long, value_delimiter = ',', value_parser = claim, value_name = "CLAIM,…")]
     pub(super) claim: Vec<Claim>,
@@ -39,9 +59,6 @@ pub(super) struct JudgingArgs {
     /// history without observations; 0 demands nothing
     #[arg(long, value_name = "N")]
     pub(super) min_ops: Option<u64>,
-    /// How to print the verdict
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
 }
 
 /// Options about what a history's objects are.
@@ -70,7 +87,7 @@ pub(super) struct ObjectArgs {
 
 impl ObjectArgs {
     /// What is asked, without a witness.
-    pub(super) fn question(&self, judging: &JudgingArgs) -> Question {
+    pub(super) fn question(&self, judging: &QuestionArgs) -> Question {
         Question {
             claims: judging.claim.clone(),
             model: self.model.clone(),
@@ -103,7 +120,7 @@ fn claim(name: &str) -> Result<Claim, String> {
     guarantee::find(name).ok_or_else(|| format!("there is no claim '{name}'; there are: {}", guarantee::known()))
 }
 
-impl JudgingArgs {
+impl QuestionArgs {
     fn limits(&self) -> BudgetArg {
         self.budget.unwrap_or(BudgetArg { time: values::DEFAULT_TIME, bytes: values::default_bytes() })
     }
@@ -137,7 +154,7 @@ pub(super) fn judge_history(
     history: History,
     name: String,
     objects: &ObjectArgs,
-    judging: &JudgingArgs,
+    judging: &QuestionArgs,
     min_ops: u64,
     witness: bool,
 ) -> Result<Judged, Failed> {
@@ -149,7 +166,7 @@ pub(super) fn judge_history(
 /// One judgement, from the first byte of the history to the verdict, within one budget.
 pub(super) struct Judgement<'a> {
     objects: &'a ObjectArgs,
-    judging: &'a JudgingArgs,
+    judging: &'a QuestionArgs,
     demands: Demands,
     witness: bool,
     watchdog: Watchdog,
@@ -157,7 +174,7 @@ pub(super) struct Judgement<'a> {
 
 impl<'a> Judgement<'a> {
     /// Starts the clock. Fewer than `min_ops` completed operations show nothing, unless the user says another number.
-    pub(super) fn start(objects: &'a ObjectArgs, judging: &'a JudgingArgs, min_ops: u64, witness: bool) -> Self {
+    pub(super) fn start(objects: &'a ObjectArgs, judging: &'a QuestionArgs, min_ops: u64, witness: bool) -> Self {
         let demands = Demands {
             min_ops: judging.min_ops.unwrap_or(min_ops),
             rejections_count: objects.failed_cas == FailedCasArg::Observe,
@@ -269,6 +286,11 @@ fn failure((claim, failed): &(Claim, Failed)) -> json::Failure {
 impl Judged {
     /// The verdict as JSON.
     pub(super) fn json(&self) -> String {
+        self.document().pretty()
+    }
+
+    /// The verdict as a document.
+    pub(super) fn document(&self) -> json::Document {
         let context = json::Context {
             history: self.name.clone(),
             verdict: self.exit.word(),
@@ -278,7 +300,7 @@ impl Judged {
             vacuous: self.vacuous.clone(),
             failures: self.failures.iter().map(failure).collect(),
         };
-        json::document(&self.history, &self.findings, &context)
+        json::Document::judged(&self.history, &self.findings, context)
     }
 
     /// The verdict for people.

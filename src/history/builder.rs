@@ -170,13 +170,17 @@ pub struct HistoryBuilder {
     last: (Nanos, u32),
     /// Returns at the current timestamp, which rank after every call at the same timestamp.
     tied: Vec<OpId>,
+    /// Those of them after which their own process called again, all of one process, with the rank kept free for each.
+    followed: Vec<(OpId, Rank)>,
     ties: Ties,
 }
 
 /// What equal timestamps mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ties {
-    /// Concurrent: calls rank before returns.
+    /// Concurrent: calls rank before returns. But a process has one operation at a time, so that its return ranks
+    /// before its own next call, where that orders no operations of different processes: where no other process calls
+    /// after that at the same timestamp.
     CallsFirst,
     /// The order of the file is the truth, as in the log of a single recorder; times may be absent or
     /// unordered and are for display.
@@ -187,6 +191,8 @@ pub enum Ties {
 enum Slot {
     Open(OpId),
     Retired(OpId),
+    /// Returned, perhaps at the current timestamp.
+    Returned(OpId),
 }
 
 /// What each process has open. Process ids are small and dense in every history but hand-made ones, so
@@ -230,7 +236,8 @@ impl HistoryBuilder {
     #[must_use]
     pub fn new(header: Header, ties: Ties) -> Self {
         let history = History { header, ..History::default() };
-        Self { history, open: OpenTable::default(), next_rank: 0, last: (Nanos(0), 0), tied: Vec::new(), ties }
+        let (tied, followed) = (Vec::new(), Vec::new());
+        Self { history, open: OpenTable::default(), next_rank: 0, last: (Nanos(0), 0), tied, followed, ties }
     }
 
     /// The table in which events' values must be interned.
@@ -324,11 +331,32 @@ impl HistoryBuilder {
     }
 
     fn release_ties(&mut self) {
+        for (id, rank) in self.followed.drain(..) {
+            self.history.columns.return_rank[id.index()] = rank;
+        }
         for place in 0..self.tied.len() {
             let id = self.tied[place];
-            self.history.columns.return_rank[id.index()] = self.rank();
+            if self.history.columns.return_rank[id.index()] == Rank::NEVER {
+                self.history.columns.return_rank[id.index()] = self.rank();
+            }
         }
         self.tied.clear();
+    }
+
+    /// Before a call of `process`: keeps a rank free for its return at the same timestamp. Ranks are one line, and ids
+    /// follow it, so that a return before this call is before every later one too. That is true of the process itself;
+    /// of another one it would be made up.
+    fn order_own(&mut self, process: ProcessId, before: Option<Slot>) {
+        let columns = &self.history.columns;
+        if self.followed.last().is_some_and(|(id, _)| columns.process[id.index()] != process) {
+            self.followed.clear();
+        }
+        if let Some(Slot::Returned(id)) = before
+            && columns.return_rank[id.index()] == Rank::NEVER
+        {
+            let rank = self.rank();
+            self.followed.push((id, rank));
+        }
     }
 
     fn rank(&mut self) -> Rank {
@@ -338,9 +366,21 @@ impl HistoryBuilder {
     }
 
     fn invoke(&mut self, process: ProcessId, event: &Event) -> Result<(), Defect> {
-        if let Some(slot) = self.open.get(process) {
-            return Err(self.not_free(process, slot, event));
+        let slot = self.open.get(process);
+        if let Some(Slot::Open(open)) = slot {
+            let (process, function) = (process.0, self.named(event));
+            let open_line = self.history.columns.line[open.index()];
+            return Err(Defect { place: event.place, kind: DefectKind::DoubleInvoke { process, function, open_line } });
         }
+        if let Some(Slot::Retired(open)) = slot {
+            let (process, function) = (process.0, self.named(event));
+            let open_line = self.history.columns.line[open.index()];
+            return Err(Defect {
+                place: event.place,
+                kind: DefectKind::RetiredProcess { process, function, open_line },
+            });
+        }
+        self.order_own(process, slot);
         let called = self.rank();
         let id = OpId(u32::try_from(self.len()).expect("bounded by the rank"));
         self.open.set(process, Some(Slot::Open(id)));
@@ -361,14 +401,8 @@ impl HistoryBuilder {
         Ok(())
     }
 
-    fn not_free(&self, process: ProcessId, slot: Slot, event: &Event) -> Defect {
-        let function = self.history.functions.get(event.function).to_owned();
-        let line = |open: OpId| self.history.columns.line[open.index()];
-        let kind = match slot {
-            Slot::Open(open) => DefectKind::DoubleInvoke { process: process.0, function, open_line: line(open) },
-            Slot::Retired(open) => DefectKind::RetiredProcess { process: process.0, function, open_line: line(open) },
-        };
-        Defect { place: event.place, kind }
+    fn named(&self, event: &Event) -> String {
+        self.history.functions.get(event.function).to_owned()
     }
 
     fn complete(&mut self, process: ProcessId, phase: Phase, event: &Event) -> Result<(), Defect> {
@@ -389,10 +423,11 @@ impl HistoryBuilder {
             self.open.set(process, Some(Slot::Retired(id)));
             return Ok(());
         }
-        self.open.set(process, None);
         columns.result[at] = event.value;
         columns.outcome[at] = if phase == Phase::Ok { Outcome::Completed } else { Outcome::Rejected };
-        if self.ties == Ties::CallsFirst && event.time != Nanos::UNKNOWN {
+        let ties = self.ties == Ties::CallsFirst && event.time != Nanos::UNKNOWN;
+        self.open.set(process, ties.then_some(Slot::Returned(id)));
+        if ties {
             self.tied.push(id);
         } else {
             let rank = self.rank();
@@ -415,5 +450,66 @@ impl HistoryBuilder {
             return Ok(());
         };
         Err(Defect { place: event.place, kind })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls (`true`) and returns of processes at times.
+    fn history(events: &[(u64, u32, bool)]) -> History {
+        let mut builder = HistoryBuilder::new(Header::default(), Ties::CallsFirst);
+        let function = builder.functions().intern("write");
+        for (line, &(time, process, call)) in (1..).zip(events) {
+            let event = Event {
+                time: Nanos(time),
+                actor: Actor::Client(ProcessId(process)),
+                phase: if call { Phase::Invoke } else { Phase::Ok },
+                function,
+                key: ValueId::ABSENT,
+                value: ValueId::NIL,
+                node: Symbol::NONE,
+                error: Symbol::NONE,
+                place: Place { line, column: 1 },
+            };
+            builder.push(&event).expect("a possible event");
+        }
+        builder.finish()
+    }
+
+    fn precedes(history: &History, a: u32, b: u32) -> bool {
+        history.operation(OpId(a)).returned() < history.operation(OpId(b)).called()
+    }
+
+    #[test]
+    fn a_process_follows_itself_even_at_equal_times() {
+        let history = history(&[(1, 0, true), (5, 0, false), (5, 0, true), (5, 0, false), (5, 0, true), (6, 0, false)]);
+        assert!(precedes(&history, 0, 1) && precedes(&history, 1, 2));
+    }
+
+    #[test]
+    fn equal_times_order_no_two_processes() {
+        // 0 and 1 return at 5, and 0 goes on.
+        let others = history(&[(1, 0, true), (1, 1, true), (5, 1, false), (5, 0, false), (5, 0, true), (6, 0, false)]);
+        assert!(precedes(&others, 0, 2), "its own");
+        assert!(!precedes(&others, 1, 2), "another one that returned at the same time");
+        // 0 returns and goes on, then 1 calls at the same time.
+        let later = history(&[(1, 0, true), (5, 0, false), (5, 0, true), (5, 1, true), (6, 0, false), (7, 1, false)]);
+        assert!(!precedes(&later, 0, 2), "another one that was called at the same time");
+    }
+
+    #[test]
+    fn ranks_are_different_and_calls_rank_in_order() {
+        let history = history(&[(1, 0, true), (1, 1, true), (5, 0, false), (5, 0, true), (5, 1, false), (5, 1, true)]);
+        let calls: Vec<_> = history.operations().map(|operation| operation.called()).collect();
+        assert!(calls.is_sorted_by(|a, b| a < b), "{calls:?}");
+        let mut all: Vec<_> = history.operations().map(|operation| operation.returned()).collect();
+        all.retain(|&rank| rank != Rank::NEVER);
+        all.extend(calls);
+        let count = all.len();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), count);
     }
 }

@@ -1,4 +1,4 @@
-//! A judgement as one JSON document, for scripts. Field names are stable.
+//! Judgements as JSON documents, for scripts: one document a call, or one a line. Field names are stable.
 
 use super::words;
 use crate::check::verdict::{Contradiction, Finding, Verdict, Violation};
@@ -36,31 +36,60 @@ pub struct Failure {
     pub error: String,
 }
 
+/// What is told of one history.
 #[derive(Serialize)]
-struct Document<'a> {
-    schema: &'static str,
-    history: &'a str,
-    verdict: &'static str,
-    exit_code: u8,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    vacuous: Option<&'a str>,
-    warnings: &'a [String],
-    claims: Vec<ClaimWire<'a>>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    not_judged: &'a [Failure],
+#[serde(transparent)]
+pub struct Document(Wire);
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Wire {
+    Judged(JudgedWire),
+    Failed(FailedWire),
 }
 
 #[derive(Serialize)]
-struct ClaimWire<'a> {
+struct JudgedWire {
+    schema: &'static str,
+    history: String,
+    verdict: &'static str,
+    exit_code: u8,
+    cpu_ms: u64,
+    peak_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vacuous: Option<String>,
+    warnings: Vec<String>,
+    claims: Vec<ClaimWire>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_judged: Vec<Failure>,
+}
+
+#[derive(Serialize)]
+struct FailedWire {
+    schema: &'static str,
+    history: String,
+    verdict: &'static str,
+    exit_code: u8,
+    error: String,
+}
+
+#[derive(Serialize)]
+struct SeveralWire<'a> {
+    schema: &'static str,
+    verdict: &'static str,
+    exit_code: u8,
+    files: &'a [Document],
+}
+
+#[derive(Serialize)]
+struct ClaimWire {
     claim: &'static str,
     model: Option<&'static str>,
     verdict: &'static str,
     decided_by: Vec<DeciderWire>,
     operations: usize,
     keys: usize,
-    cpu_ms: u64,
-    peak_bytes: u64,
-    assumptions: &'a [String],
+    assumptions: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     witness: Option<WitnessWire>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,20 +144,57 @@ struct OpenWire {
     overlap: usize,
 }
 
-/// The document, with a line break at its end.
+const SCHEMA: &str = "consistory.verdict/1";
+
+impl Document {
+    /// A judged history.
+    #[must_use]
+    pub fn judged(history: &History, findings: &[Finding], context: Context) -> Self {
+        Self(Wire::Judged(JudgedWire {
+            schema: SCHEMA,
+            history: context.history,
+            verdict: context.verdict,
+            exit_code: context.exit_code,
+            cpu_ms: context.cpu_ms,
+            peak_bytes: context.peak_bytes,
+            vacuous: context.vacuous,
+            warnings: history.warnings().to_vec(),
+            claims: findings.iter().map(|finding| claim(history, finding)).collect(),
+            not_judged: context.failures,
+        }))
+    }
+
+    /// A history that could not be read or judged: how the command ends for it, in a word and as a code, and why.
+    #[must_use]
+    pub fn failed(history: String, verdict: &'static str, exit_code: u8, error: String) -> Self {
+        Self(Wire::Failed(FailedWire { schema: SCHEMA, history, verdict, exit_code, error }))
+    }
+
+    /// For people and for scripts that read one document; with a line break at its end.
+    #[must_use]
+    pub fn pretty(&self) -> String {
+        pretty(self)
+    }
+
+    /// On one line, with a line break at its end.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut text = serde_json::to_string(self).expect(TEXT_KEYS);
+        text.push('\n');
+        text
+    }
+}
+
+/// Several histories in one document, with the worst of their verdicts.
 #[must_use]
-pub fn document(history: &History, findings: &[Finding], context: &Context) -> String {
-    let document = Document {
-        schema: "consistory.verdict/1",
-        history: &context.history,
-        verdict: context.verdict,
-        exit_code: context.exit_code,
-        vacuous: context.vacuous.as_deref(),
-        warnings: history.warnings(),
-        claims: findings.iter().map(|finding| claim(history, finding, context)).collect(),
-        not_judged: &context.failures,
-    };
-    let mut text = serde_json::to_string_pretty(&document).expect("the document has only text keys");
+pub fn several(files: &[Document], verdict: &'static str, exit_code: u8) -> String {
+    pretty(&SeveralWire { schema: "consistory.verdicts/1", verdict, exit_code, files })
+}
+
+const TEXT_KEYS: &str = "the document has only text keys";
+
+fn pretty(document: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(document).expect(TEXT_KEYS);
     text.push('\n');
     text
 }
@@ -143,7 +209,7 @@ pub fn verdict_word(verdict: &Verdict) -> &'static str {
     }
 }
 
-fn claim<'a>(history: &History, finding: &'a Finding, context: &Context) -> ClaimWire<'a> {
+fn claim(history: &History, finding: &Finding) -> ClaimWire {
     let (witness, undecided) = match &finding.verdict {
         Verdict::Holds(_) => (None, None),
         Verdict::Violated(violation) => (Some(witness(history, violation)), None),
@@ -170,9 +236,7 @@ fn claim<'a>(history: &History, finding: &'a Finding, context: &Context) -> Clai
         decided_by: decided_by.collect(),
         operations: finding.operations,
         keys: finding.objects,
-        cpu_ms: context.cpu_ms,
-        peak_bytes: context.peak_bytes,
-        assumptions: &finding.assumptions,
+        assumptions: finding.assumptions.clone(),
         witness,
         undecided,
     }

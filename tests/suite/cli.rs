@@ -222,6 +222,35 @@ fn several_files_have_a_verdict_each_and_the_worst_exit_code() {
 }
 
 #[test]
+fn several_files_are_one_document_or_a_line_each() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("good.jsonl"), GOOD).expect("is written");
+    fs::write(folder.path().join("bad.jsonl"), bad()).expect("is written");
+    let files = ["good.jsonl", "bad.jsonl", "absent.jsonl"];
+    let check = |format| say(folder.path(), &[&["check", "--format", format], &files[..]].concat());
+    let expect_entries = |entries: &[serde_json::Value]| {
+        let names: Vec<_> = entries.iter().map(|entry| entry["history"].as_str().expect("a name")).collect();
+        assert_eq!(names, files);
+        let codes: Vec<_> = entries.iter().map(|entry| entry["exit_code"].as_u64().expect("a code")).collect();
+        assert_eq!(codes, [0, 1, 5]);
+        assert_eq!(entries[1]["claims"][0]["verdict"], "violated");
+        assert!(entries[0]["cpu_ms"].is_u64() && entries[0]["peak_bytes"].is_u64(), "{}", entries[0]);
+        assert!(entries[0]["claims"][0]["cpu_ms"].is_null(), "the cost is of the judgement as a whole");
+        assert!(entries[2]["error"].as_str().expect("a reason").contains("absent.jsonl"), "{}", entries[2]);
+    };
+    let one = check("json");
+    assert_eq!(one.code, 1, "{}", one.err);
+    let document = one.json();
+    assert_eq!(document["schema"], "consistory.verdicts/1");
+    assert_eq!((&document["verdict"], &document["exit_code"]), (&"violated".into(), &1.into()));
+    expect_entries(document["files"].as_array().expect("entries"));
+    let lines = check("ndjson");
+    assert_eq!(lines.code, 1, "{}", lines.err);
+    let lines: Vec<_> = lines.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    expect_entries(&lines);
+}
+
+#[test]
 fn a_wrong_question_about_one_file_hides_no_violation_of_another() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("bad.jsonl"), bad()).expect("is written");

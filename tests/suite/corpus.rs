@@ -52,3 +52,8 @@ fn histories_that_hold_are_accepted() {
 fn histories_that_violate_are_rejected_with_a_small_verified_core() {
     assert_verdicts("violated");
 }
+
+#[test]
+fn histories_that_lack_what_a_claim_needs_are_neither() {
+    assert_verdicts("undecided");
+}

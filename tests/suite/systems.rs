@@ -5,6 +5,7 @@ use crate::command::{consistory, processes_in, said, say, wait_until};
 use consistory::adapters;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -22,7 +23,8 @@ fn is_there(system: &str) -> bool {
         "REQUIRE_SYSTEMS names {system}, which is not installed"
     );
     if !there {
-        eprintln!("SKIPPED {system}: not installed");
+        // Not by a macro for printing: the test harness would hide it, as the test passes.
+        writeln!(std::io::stderr().lock(), "SKIPPED {system}: not installed").expect("standard error is open");
     }
     there
 }

@@ -31,7 +31,7 @@ fn installed() -> bool {
     let required = std::env::var("REQUIRE_SYSTEMS").unwrap_or_default();
     assert!(!required.split(',').any(|system| system.trim() == "etcd"), "REQUIRE_SYSTEMS wants etcd: not installed");
     // Past the capture of the test harness, which hides what a passing test prints.
-    writeln!(std::io::stderr(), "SKIPPED etcd: not installed").expect("standard error is open");
+    writeln!(std::io::stderr().lock(), "SKIPPED etcd: not installed").expect("standard error is open");
     false
 }
 

@@ -33,7 +33,7 @@ fn with_servers<T: Future<Output = ()>>(test: impl FnOnce() -> T) {
     assert!(!required.split(',').any(|system| system.trim() == "zookeeper"), "not installed: {missing:?}");
     // Not by a macro for printing: the test harness would hide it, as the test passes.
     let missing: Vec<_> = missing.iter().map(|program| program.name).collect();
-    writeln!(std::io::stderr(), "SKIPPED zookeeper: not installed: {}", missing.join(", ")).expect("it is open");
+    writeln!(std::io::stderr().lock(), "SKIPPED zookeeper: not installed: {}", missing.join(", ")).expect("it is open");
 }
 
 fn is_installed(program: &str) -> bool {
