@@ -99,9 +99,9 @@ impl Follower {
 
     /// Nothing follows.
     pub(super) fn end(&mut self) -> Vec<News> {
-        match std::mem::replace(&mut self.judging, Judging::Ended) {
+        match &mut self.judging {
             // What is wrong with the file is said by whoever reads the whole of it.
-            Judging::Judged(mut judge) => judge.end().unwrap_or_default(),
+            Judging::Judged(judge) => judge.end().unwrap_or_default(),
             Judging::NotBegun | Judging::Ended => Vec::new(),
         }
     }
@@ -209,8 +209,8 @@ pub(super) fn follow(path: &Path, arguments: &FollowArgs, question: Question, qu
             std::thread::sleep(LOOK_EVERY);
         }
     }
-    follower.progress().iter().for_each(|text| say(text));
     violated |= kinds.tell(&follower.end(), &say);
+    follower.progress().iter().for_each(|text| say(text));
     Ok(violated)
 }
 
