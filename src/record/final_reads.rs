@@ -46,8 +46,7 @@ pub(super) async fn final_reads(
             problems.push(format!("the system did not settle: {why}"));
         }
         tell(Progress::FinalReads { reads: reads.len() });
-        let process = ProcessId(last.0 + 1);
-        let mut reader = Reader { cluster, recorder, timeout: plan.backend.timeout, process, client: None };
+        let mut reader = Reader { cluster, recorder, timeout: plan.backend.timeout, last, client: None };
         let mut done = 0;
         let within = timeout(reads_max, async {
             for action in &reads {
@@ -94,8 +93,8 @@ struct Reader<'a> {
     recorder: &'a Recorder,
     /// The bound on opening a connection.
     timeout: Duration,
-    /// The process of the next try.
-    process: ProcessId,
+    /// The last process id in use by others or given up; this reader's is the next.
+    last: ProcessId,
     client: Option<Box<dyn Client>>,
 }
 
@@ -114,12 +113,15 @@ impl Reader<'_> {
     }
 
     async fn try_once(&mut self, action: &Action) -> Result<Result<Reply, Failure>, RecorderBroken> {
-        self.recorder.invoke(self.process, action)?;
+        let Some(process) = self.last.0.checked_add(1).map(ProcessId) else {
+            return Ok(Err(Failure::definite("all process ids are used up")));
+        };
+        self.recorder.invoke(process, action)?;
         let result = self.attempt(action).await;
-        self.recorder.complete(self.process, action, &result);
+        self.recorder.complete(process, action, &result);
         if result.is_err() {
             self.client = None;
-            self.process.0 += 1;
+            self.last = process;
         }
         Ok(result)
     }

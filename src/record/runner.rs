@@ -8,7 +8,7 @@ use super::final_reads::{READS_MAX, final_reads, turned_true};
 use super::recorder::Recorder;
 use super::system::{Adapter, Backend, Cluster, SystemError};
 use super::work::Plan;
-use super::worker::{Counts, Shared, Worker, latencies};
+use super::worker::{Counts, Ended, Shared, Worker, latencies};
 use crate::history::{Header, ProcessId};
 use hdrhistogram::Histogram;
 use std::path::{Path, PathBuf};
@@ -200,10 +200,10 @@ async fn drive(
         let worker = Worker::new(slot, plan.work.generator(slot.into()));
         workers.spawn(worker.work(Arc::clone(&shared), Arc::clone(cluster)));
     }
-    let (latency_us, last) = join(workers, &shared, started, tell).await;
+    let Joined { latency_us, last, mut problems } = join(workers, &shared, started, tell).await;
     let elapsed = started.elapsed();
     let recorder = &shared.recorder;
-    let problems = final_reads(plan, cluster.as_ref(), recorder, last, tell, &mut stop, READS_MAX).await;
+    problems.extend(final_reads(plan, cluster.as_ref(), recorder, last, tell, &mut stop, READS_MAX).await);
     let interrupted = *stop.borrow();
     shared.recorder.flush().map_err(history_error(&plan.history))?;
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -224,24 +224,36 @@ fn history_error(path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
     move |source| RunError::History { path, source }
 }
 
-/// Waits for all workers, telling of progress; merges their latencies.
+/// What all workers together leave.
+struct Joined {
+    latency_us: Histogram<u64>,
+    /// The last process id that any of them used.
+    last: ProcessId,
+    problems: Vec<String>,
+}
+
+impl Joined {
+    fn add(&mut self, ended: Ended) {
+        self.latency_us.add(&ended.latency_us).expect("the histograms are alike");
+        self.last = self.last.max(ended.last);
+        self.problems.extend(ended.problem);
+    }
+}
+
+/// Waits for all workers, telling of progress.
 async fn join(
-    mut workers: JoinSet<(Histogram<u64>, ProcessId)>,
+    mut workers: JoinSet<Ended>,
     shared: &Shared,
     started: Instant,
     tell: &(dyn Fn(Progress) + Sync),
-) -> (Histogram<u64>, ProcessId) {
-    let mut latencies = latencies();
-    let mut last = ProcessId(0);
+) -> Joined {
+    let mut joined = Joined { latency_us: latencies(), last: ProcessId(0), problems: Vec::new() };
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
             ended = workers.join_next() => match ended {
-                None => return (latencies, last),
-                Some(Ok((worker, process))) => {
-                    latencies.add(&worker).expect("the histograms are alike");
-                    last = last.max(process);
-                }
+                None => return joined,
+                Some(Ok(ended)) => joined.add(ended),
                 Some(Err(failure)) => std::panic::resume_unwind(failure.into_panic()),
             },
             _ = tick.tick() => {

@@ -48,6 +48,30 @@ pub(super) struct Counts {
     pub(super) unknown: AtomicU64,
 }
 
+/// What a worker leaves.
+pub(super) struct Ended {
+    /// Latencies of completed operations in microseconds.
+    pub(super) latency_us: Histogram<u64>,
+    /// The last process id it used.
+    pub(super) last: ProcessId,
+    /// Why it ended before its time.
+    pub(super) problem: Option<String>,
+}
+
+/// Why a worker cannot go on.
+enum Halt {
+    /// The run is over for all: the history cannot be written.
+    Broken,
+    /// There is no fresh process id for this slot.
+    NoProcess,
+}
+
+impl From<RecorderBroken> for Halt {
+    fn from(_: RecorderBroken) -> Self {
+        Self::Broken
+    }
+}
+
 /// One client slot.
 pub(super) struct Worker {
     pub(super) slot: u32,
@@ -63,27 +87,29 @@ impl Worker {
         Self { slot, generator, latency_us, process: ProcessId(slot), client: None }
     }
 
-    /// Works until told to stop; returns the latencies of completed operations in microseconds, and the last
-    /// process id it used.
-    pub(super) async fn work(mut self, shared: Arc<Shared>, cluster: Arc<dyn Cluster>) -> (Histogram<u64>, ProcessId) {
+    /// Works until told to stop.
+    pub(super) async fn work(mut self, shared: Arc<Shared>, cluster: Arc<dyn Cluster>) -> Ended {
+        let halted = self.drive(&shared, cluster.as_ref()).await.err();
+        let problem = matches!(halted, Some(Halt::NoProcess))
+            .then(|| format!("client {} ended early: all process ids are used up", self.slot));
+        Ended { latency_us: self.latency_us, last: self.process, problem }
+    }
+
+    async fn drive(&mut self, shared: &Shared, cluster: &dyn Cluster) -> Result<(), Halt> {
         let mut stop = shared.stop.clone();
         let mut scheduled = Instant::now();
         let mut turn = 0;
         while !*stop.borrow() && Instant::now() < shared.deadline && shared.may_start() {
-            let step;
             match shared.interval {
                 Some(interval) => {
                     tokio::select! {
                         () = tokio::time::sleep_until(scheduled.into()) => {}
                         _ = stop.changed() => break,
                     }
-                    step = self.step(&shared, cluster.as_ref(), scheduled).await;
+                    self.step(shared, cluster, scheduled).await?;
                     scheduled += interval;
                 }
-                None => step = self.step(&shared, cluster.as_ref(), Instant::now()).await,
-            }
-            if step.is_err() {
-                break;
+                None => self.step(shared, cluster, Instant::now()).await?,
             }
             turn += 1;
             if turn == TURN {
@@ -91,11 +117,11 @@ impl Worker {
                 tokio::task::yield_now().await;
             }
         }
-        (self.latency_us, self.process)
+        Ok(())
     }
 
     /// One operation. What cannot be recorded is not sent.
-    async fn step(&mut self, shared: &Shared, cluster: &dyn Cluster, scheduled: Instant) -> Result<(), RecorderBroken> {
+    async fn step(&mut self, shared: &Shared, cluster: &dyn Cluster, scheduled: Instant) -> Result<(), Halt> {
         let action = self.generator.next();
         shared.recorder.invoke(self.process, &action)?;
         let result = self.attempt(&action, shared, cluster).await;
@@ -107,7 +133,7 @@ impl Worker {
                 self.generator.observe(&action, &reply.answer);
             }
             Err(failure) => {
-                self.after_failure(&failure, shared);
+                self.after_failure(&failure, shared)?;
                 // A mismatch is an answer, and a timeout has waited already.
                 if failure.error != Failure::MISMATCH && failure.error != Failure::TIMEOUT {
                     tokio::time::sleep(FAILURE_PAUSE).await;
@@ -126,18 +152,19 @@ impl Worker {
         bounded(client.as_mut(), action, shared.timeout).await
     }
 
-    fn after_failure(&mut self, failure: &Failure, shared: &Shared) {
+    fn after_failure(&mut self, failure: &Failure, shared: &Shared) -> Result<(), Halt> {
         let indefinite = failure.certainty == Certainty::Indefinite;
-        if indefinite {
-            // The operation may still take effect at any later time: nothing that follows is ordered after it.
-            self.process.0 += shared.clients;
-            shared.counts.unknown.fetch_add(1, Ordering::Relaxed);
-        } else {
-            shared.counts.failed.fetch_add(1, Ordering::Relaxed);
-        }
+        let counts = &shared.counts;
+        if indefinite { &counts.unknown } else { &counts.failed }.fetch_add(1, Ordering::Relaxed);
         if indefinite || failure.reconnect {
             self.client = None;
         }
+        if indefinite {
+            // The operation may still take effect at any later time: nothing that follows is ordered after it.
+            // An id that came round again would order it all the same.
+            self.process = ProcessId(self.process.0.checked_add(shared.clients).ok_or(Halt::NoProcess)?);
+        }
+        Ok(())
     }
 }
 
@@ -285,5 +312,15 @@ mod tests {
         let error = shared.recorder.flush().expect_err("the history is not whole");
         assert_eq!(error.kind(), ErrorKind::StorageFull);
         assert!(shared.recorder.flush().is_err(), "and stays so");
+    }
+
+    #[tokio::test]
+    async fn process_ids_end_rather_than_come_round() {
+        let cluster = Counting { loses: true, ..Counting::default() };
+        let (shared, _sender) = shared(100_000, u32::MAX / 2);
+        let ended = Worker::new(3, Box::new(Adds)).work(shared, Arc::new(cluster.clone())).await;
+        assert_eq!(cluster.requests.load(Ordering::Relaxed), 2, "under 3 and 3 + 2^31 - 1");
+        assert_eq!(ended.last, ProcessId(3 + u32::MAX / 2));
+        assert_eq!(ended.problem.as_deref(), Some("client 3 ended early: all process ids are used up"));
     }
 }
