@@ -384,8 +384,12 @@ fn totals(summary: &RunSummary) -> String {
     };
     #[expect(clippy::cast_precision_loss, reason = "for display only")]
     let rate = summary.ok as f64 / summary.elapsed.as_secs_f64();
+    let missed = match summary.missed {
+        0 => String::new(),
+        missed => format!("  {} never started in time", grouped(missed)),
+    };
     format!(
-        "{} ok  {} failed  {} unknown in {:.1} s · {rate:.0} op/s · p50 {:.2} ms  p99 {:.2} ms  max {:.2} ms",
+        "{} ok  {} failed  {} unknown{missed} in {:.1} s · {rate:.0} op/s · p50 {:.2} ms  p99 {:.2} ms  max {:.2} ms",
         grouped(summary.ok),
         grouped(summary.failed),
         grouped(summary.unknown),

@@ -106,6 +106,8 @@ pub struct RunSummary {
     pub failed: u64,
     /// Indeterminate.
     pub unknown: u64,
+    /// Operations of an open loop that were due and not started in time: their clients were still waiting.
+    pub missed: u64,
     /// How long operations were driven.
     pub elapsed: Duration,
     /// Latencies of completed operations in microseconds.
@@ -189,6 +191,7 @@ async fn drive(
         recorder,
         counts: Counts::default(),
         stop: stop.clone(),
+        started,
         deadline: started + plan.duration,
         remaining: plan.operations.map(AtomicU64::new),
         timeout: plan.backend.timeout,
@@ -200,7 +203,7 @@ async fn drive(
         let worker = Worker::new(slot, plan.work.generator(slot.into()));
         workers.spawn(worker.work(Arc::clone(&shared), Arc::clone(cluster)));
     }
-    let Joined { latency_us, last, mut problems } = join(workers, &shared, started, tell).await;
+    let Joined { latency_us, last, missed, mut problems } = join(workers, &shared, started, tell).await;
     let elapsed = started.elapsed();
     let recorder = &shared.recorder;
     problems.extend(final_reads(plan, cluster.as_ref(), recorder, last, tell, &mut stop, READS_MAX).await);
@@ -211,6 +214,7 @@ async fn drive(
         ok: count(&shared.counts.ok),
         failed: count(&shared.counts.failed),
         unknown: count(&shared.counts.unknown),
+        missed,
         elapsed,
         latency_us,
         versions: cluster.versions(),
@@ -229,6 +233,7 @@ struct Joined {
     latency_us: Histogram<u64>,
     /// The last process id that any of them used.
     last: ProcessId,
+    missed: u64,
     problems: Vec<String>,
 }
 
@@ -236,6 +241,7 @@ impl Joined {
     fn add(&mut self, ended: Ended) {
         self.latency_us.add(&ended.latency_us).expect("the histograms are alike");
         self.last = self.last.max(ended.last);
+        self.missed = self.missed.saturating_add(ended.missed);
         self.problems.extend(ended.problem);
     }
 }
@@ -247,7 +253,7 @@ async fn join(
     started: Instant,
     tell: &(dyn Fn(Progress) + Sync),
 ) -> Joined {
-    let mut joined = Joined { latency_us: latencies(), last: ProcessId(0), problems: Vec::new() };
+    let mut joined = Joined { latency_us: latencies(), last: ProcessId(0), missed: 0, problems: Vec::new() };
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {

@@ -4,6 +4,7 @@
 //! latency counts from those, so that a stalled server cannot hide by slowing its clients down. After an
 //! indeterminate operation the process id retires and a fresh connection is opened under a new id.
 
+use super::final_reads::turned_true;
 use super::recorder::{Recorder, RecorderBroken};
 use super::system::{Action, Certainty, Client, Cluster, Failure, Reply};
 use super::work::Generator;
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     pub(super) recorder: Recorder,
     pub(super) counts: Counts,
     pub(super) stop: watch::Receiver<bool>,
+    pub(super) started: Instant,
     pub(super) deadline: Instant,
     /// How many operations may still be started, or `None` for as many as time allows.
     pub(super) remaining: Option<AtomicU64>,
@@ -54,6 +56,8 @@ pub(super) struct Ended {
     pub(super) latency_us: Histogram<u64>,
     /// The last process id it used.
     pub(super) last: ProcessId,
+    /// Operations of an open loop that were due before the deadline and not started by then.
+    pub(super) missed: u64,
     /// Why it ended before its time.
     pub(super) problem: Option<String>,
 }
@@ -79,45 +83,64 @@ pub(super) struct Worker {
     pub(super) latency_us: Histogram<u64>,
     process: ProcessId,
     client: Option<Box<dyn Client>>,
+    turn: u32,
 }
 
 impl Worker {
     pub(super) fn new(slot: u32, generator: Box<dyn Generator>) -> Self {
         let latency_us = latencies();
-        Self { slot, generator, latency_us, process: ProcessId(slot), client: None }
+        Self { slot, generator, latency_us, process: ProcessId(slot), client: None, turn: 0 }
     }
 
     /// Works until told to stop.
     pub(super) async fn work(mut self, shared: Arc<Shared>, cluster: Arc<dyn Cluster>) -> Ended {
-        let halted = self.drive(&shared, cluster.as_ref()).await.err();
-        let problem = matches!(halted, Some(Halt::NoProcess))
+        let driven = match shared.interval {
+            None => self.closed_loop(&shared, cluster.as_ref()).await.map(|()| 0),
+            Some(interval) => self.open_loop(&shared, cluster.as_ref(), interval).await,
+        };
+        let problem = matches!(driven, Err(Halt::NoProcess))
             .then(|| format!("client {} ended early: all process ids are used up", self.slot));
-        Ended { latency_us: self.latency_us, last: self.process, problem }
+        Ended { latency_us: self.latency_us, last: self.process, missed: driven.unwrap_or(0), problem }
     }
 
-    async fn drive(&mut self, shared: &Shared, cluster: &dyn Cluster) -> Result<(), Halt> {
-        let mut stop = shared.stop.clone();
-        let mut scheduled = Instant::now();
-        let mut turn = 0;
-        while !*stop.borrow() && Instant::now() < shared.deadline && shared.may_start() {
-            match shared.interval {
-                Some(interval) => {
-                    tokio::select! {
-                        () = tokio::time::sleep_until(scheduled.into()) => {}
-                        _ = stop.changed() => break,
-                    }
-                    self.step(shared, cluster, scheduled).await?;
-                    scheduled += interval;
-                }
-                None => self.step(shared, cluster, Instant::now()).await?,
-            }
-            turn += 1;
-            if turn == TURN {
-                turn = 0;
-                tokio::task::yield_now().await;
-            }
+    async fn closed_loop(&mut self, shared: &Shared, cluster: &dyn Cluster) -> Result<(), Halt> {
+        while !*shared.stop.borrow() && Instant::now() < shared.deadline && shared.may_start() {
+            self.step(shared, cluster, Instant::now()).await?;
+            self.take_turns().await;
         }
         Ok(())
+    }
+
+    /// Starts an operation every `interval`; the slots are spread over it, so that clients do not move in step.
+    /// Returns how many operations were due before the deadline and not started by then.
+    async fn open_loop(&mut self, shared: &Shared, cluster: &dyn Cluster, interval: Duration) -> Result<u64, Halt> {
+        let mut stop = shared.stop.clone();
+        let offset = interval.mul_f64(f64::from(self.slot) / f64::from(shared.clients));
+        let mut due = shared.started.checked_add(offset);
+        while let Some(scheduled) = due.filter(|&scheduled| scheduled < shared.deadline) {
+            tokio::select! {
+                biased;
+                () = turned_true(&mut stop) => return Ok(0),
+                () = tokio::time::sleep_until(scheduled.into()) => {}
+            }
+            if Instant::now() >= shared.deadline {
+                return Ok(due_until(shared.deadline, scheduled, interval));
+            }
+            if !shared.may_start() {
+                return Ok(0);
+            }
+            self.step(shared, cluster, scheduled).await?;
+            self.take_turns().await;
+            due = scheduled.checked_add(interval);
+        }
+        Ok(0)
+    }
+
+    async fn take_turns(&mut self) {
+        self.turn = (self.turn + 1) % TURN;
+        if self.turn == 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// One operation. What cannot be recorded is not sent.
@@ -174,6 +197,12 @@ impl Shared {
             remaining.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
         })
     }
+}
+
+/// How many operations are due before `deadline`, one every `interval` from `first` on.
+fn due_until(deadline: Instant, first: Instant, interval: Duration) -> u64 {
+    let left = deadline.saturating_duration_since(first).as_nanos();
+    u64::try_from(left.div_ceil(interval.as_nanos().max(1))).unwrap_or(u64::MAX)
 }
 
 /// A connection within `timeout`. One that cannot be opened is a definite failure: nothing was sent.
@@ -291,6 +320,7 @@ mod tests {
             recorder: recorder.expect("the header fits"),
             counts: Counts::default(),
             stop,
+            started: Instant::now(),
             deadline: Instant::now() + Duration::from_secs(60),
             remaining: Some(AtomicU64::new(1_000)),
             timeout: Duration::from_secs(1),

@@ -290,3 +290,57 @@ fn a_system_that_loses_every_request_is_not_stormed() {
         summary.unknown
     );
 }
+
+#[test]
+fn the_clients_of_an_open_loop_start_one_after_the_other() {
+    // Two a second of four clients: each has one operation in two seconds, half a second after the one before.
+    let duration = Duration::from_millis(1_900);
+    let order = Order {
+        final_reads: 0,
+        clients: 4,
+        operations: None,
+        rate: Some(2.0),
+        duration,
+        ..Order::new(Scripted::default())
+    };
+    let (summary, events) = order.summary();
+    let starts: Vec<u64> = events
+        .iter()
+        .filter_map(|event| (event["type"] == "invoke").then(|| event["time"].as_u64()).flatten())
+        .collect();
+    assert_eq!((summary.ok, starts.len(), summary.missed), (4, 4, 0));
+    let last = starts.last().expect("four");
+    assert!(*last >= 1_400_000_000, "the last client began {last} ns after the start");
+}
+
+#[test]
+fn what_an_open_loop_could_not_start_is_counted() {
+    let (duration, timeout) = (Duration::from_millis(500), Duration::from_secs(1));
+    let system = Scripted { invoke: Does::Hang, ..Scripted::default() };
+    let order = Order {
+        final_reads: 0,
+        clients: 1,
+        operations: None,
+        rate: Some(100.0),
+        duration,
+        timeout,
+        ..Order::new(system)
+    };
+    let (summary, _) = order.summary();
+    assert_eq!((summary.unknown, summary.missed), (1, 49), "fifty were due, and the first never ended");
+}
+
+#[test]
+fn an_open_loop_starts_nothing_after_the_deadline() {
+    let duration = Duration::from_millis(200);
+    let order = Order {
+        final_reads: 0,
+        clients: 1,
+        operations: None,
+        rate: Some(0.5),
+        duration,
+        ..Order::new(Scripted::default())
+    };
+    let (summary, _) = order.summary();
+    assert_eq!((summary.ok, summary.missed), (1, 0));
+}
