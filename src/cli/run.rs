@@ -11,6 +11,7 @@ use crate::workloads::keys::KeyChoice;
 use crate::workloads::{self, Workload, WorkloadOptions};
 use anyhow::Context;
 use clap::Args;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
@@ -22,6 +23,11 @@ const VERDICT_FILE: &str = "verdict.json";
 /// Fewer completed operations than this say nothing about a system.
 const MIN_OPS: u64 = 100;
 
+/// The longest run and the longest operation: a year.
+const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// Operations a second: from one in a quarter of an hour to one in a nanosecond.
+const RATES: RangeInclusive<f64> = 0.001..=1e9;
+
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// The system, such as memory, redis:sentinel, etcd, 'redis?wait=1' (see `consistory list adapters`)
@@ -31,7 +37,7 @@ pub(super) struct RunArgs {
     #[arg(short, long, default_value = "register")]
     workload: String,
     /// For how long
-    #[arg(short, long, value_parser = values::duration, default_value = "5s", value_name = "DURATION")]
+    #[arg(short, long, value_parser = run_time, default_value = "5s", value_name = "DURATION")]
     time: Duration,
     /// At most so many operations
     #[arg(long, value_name = "N")]
@@ -81,7 +87,7 @@ struct WorkArgs {
     #[arg(long, value_parser = domain, default_value = "unique", value_name = "unique|N")]
     values: Domain,
     /// The bound on one operation; what has not answered by then is of unknown outcome
-    #[arg(long, value_parser = values::duration, default_value = "1s", value_name = "DURATION")]
+    #[arg(long, value_parser = run_time, default_value = "1s", value_name = "DURATION")]
     timeout: Duration,
 }
 
@@ -142,7 +148,13 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|&rate| rate > 0.0 && f64::is_finite(rate)).ok_or_else(|| "write a number above 0".into())
+    text.parse().ok().filter(|rate| RATES.contains(rate)).ok_or_else(|| "write a number from 0.001 to 1e9".into())
+}
+
+/// A duration that a run can last.
+fn run_time(text: &str) -> Result<Duration, String> {
+    let time = values::duration(text)?;
+    if time <= TIME_MAX { Ok(time) } else { Err("365 days (8760h) are the most".into()) }
 }
 
 fn key_choice(text: &str) -> Result<KeyChoice, String> {

@@ -135,6 +135,9 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// A pace or a duration that no clock can count.
+    #[error("{0}")]
+    Impossible(String),
     /// The run failed, and then the system could not be stopped either.
     #[error("{run}; and then stopping the system failed: {stop}")]
     NotStopped {
@@ -148,13 +151,16 @@ pub enum RunError {
 /// Runs it. `tell` hears of progress; `stop` turning true ends the run early, keeping the history.
 ///
 /// # Errors
-/// When the system cannot be started or reached, or the history cannot be written.
+/// When the plan is impossible, the system cannot be started or reached, or the history cannot be written.
 pub async fn run(
     plan: &RunPlan<'_>,
     tell: &(dyn Fn(Progress) + Sync),
     stop: watch::Receiver<bool>,
 ) -> Result<RunSummary, RunError> {
+    let interval = interval(plan)?;
     let begun = Instant::now();
+    // Looked at again when the operations begin; here, before anything is started for nothing.
+    deadline(begun, plan)?;
     let mut interrupt = stop.clone();
     let start = plan.adapter.start(plan.backend, begun + READY_MAX);
     let mut cluster: Arc<dyn Cluster> = tokio::select! {
@@ -162,7 +168,7 @@ pub async fn run(
         () = turned_true(&mut interrupt) => return Err(SystemError::Other("interrupted while the system was starting".into()).into()),
     };
     tell(Progress::Ready { after: begun.elapsed(), nodes: topology(cluster.as_ref()), versions: cluster.versions() });
-    let result = drive(plan, &cluster, tell, stop).await;
+    let result = drive(plan, interval, &cluster, tell, stop).await;
     tell(Progress::Stopping);
     let stopped = Arc::get_mut(&mut cluster).expect("all workers have ended").stop().await;
     match (result, stopped) {
@@ -175,8 +181,23 @@ pub async fn run(
     }
 }
 
+/// The time between two operations of one client in an open loop.
+fn interval(plan: &RunPlan<'_>) -> Result<Option<Duration>, RunError> {
+    let Some(rate) = plan.rate else { return Ok(None) };
+    let interval = Duration::try_from_secs_f64(f64::from(plan.clients) / rate).ok().filter(|time| !time.is_zero());
+    let impossible = || format!("{} clients cannot keep a rate of {rate} operations a second", plan.clients);
+    interval.map(Some).ok_or_else(|| RunError::Impossible(impossible()))
+}
+
+/// When the last operations are started.
+fn deadline(started: Instant, plan: &RunPlan<'_>) -> Result<Instant, RunError> {
+    let deadline = started.checked_add(plan.duration);
+    deadline.ok_or_else(|| RunError::Impossible(format!("a run cannot last {:?}", plan.duration)))
+}
+
 async fn drive(
     plan: &RunPlan<'_>,
+    interval: Option<Duration>,
     cluster: &Arc<dyn Cluster>,
     tell: &(dyn Fn(Progress) + Sync),
     mut stop: watch::Receiver<bool>,
@@ -192,11 +213,11 @@ async fn drive(
         counts: Counts::default(),
         stop: stop.clone(),
         started,
-        deadline: started + plan.duration,
+        deadline: deadline(started, plan)?,
         remaining: plan.operations.map(AtomicU64::new),
         timeout: plan.backend.timeout,
         clients,
-        interval: plan.rate.map(|rate| Duration::from_secs_f64(f64::from(clients) / rate)),
+        interval,
     });
     let mut workers = JoinSet::new();
     for slot in 0..clients {

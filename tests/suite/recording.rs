@@ -1,5 +1,6 @@
 //! Recording on systems that fail in every way a system can: what is recorded, what the summary tells, when it ends.
 
+use crate::command::say;
 use consistory::record::runner::{self, Progress, RunError, RunPlan, RunSummary, WorkInfo};
 use consistory::record::system::{
     Action, Adapter, AdapterInfo, Answer, Backend, Client, Cluster, Failure, Key, Node, Reply, SystemError,
@@ -343,4 +344,31 @@ fn an_open_loop_starts_nothing_after_the_deadline() {
     };
     let (summary, _) = order.summary();
     assert_eq!((summary.ok, summary.missed), (1, 0));
+}
+
+#[test]
+fn a_pace_or_a_duration_that_no_clock_can_count_is_refused() {
+    let order = Order::new(Scripted::default());
+    for rate in [1e-20, 0.0, -1.0, f64::NAN, 1e300] {
+        let (result, events) = Order { rate: Some(rate), ..order }.run();
+        assert!(matches!(result, Err(RunError::Impossible(_))), "{rate}: {result:?}");
+        assert!(events.is_empty());
+    }
+    let (result, _) = Order { duration: Duration::MAX, ..order }.run();
+    assert!(matches!(result, Err(RunError::Impossible(_))), "{result:?}");
+}
+
+#[test]
+fn a_pace_or_a_duration_out_of_bounds_is_a_usage_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (arguments, word) in [
+        (["--rate", "1e-20"], "0.001"),
+        (["--rate", "1e300"], "0.001"),
+        (["-t", "99999999999999999s"], "365 days"),
+        (["--timeout", "9000h"], "365 days"),
+    ] {
+        let said = say(folder.path(), &[["run", "memory"], arguments].concat());
+        assert_eq!(said.code, 64, "{arguments:?}: {}", said.err);
+        assert!(said.err.contains(word), "{arguments:?}: {}", said.err);
+    }
 }
