@@ -1,6 +1,7 @@
 //! Recording on systems that fail in every way a system can: what is recorded, what the summary tells, when it ends.
 
-use crate::command::say;
+use crate::command::{processes_in, say, wait_until};
+use consistory::record::cluster::process::{Child, Launch};
 use consistory::record::runner::{self, Progress, RunError, RunPlan, RunSummary, WorkInfo};
 use consistory::record::system::{
     Action, Adapter, AdapterInfo, Answer, Backend, Client, Cluster, Failure, Key, Node, Reply, SystemError,
@@ -9,6 +10,7 @@ use consistory::record::work::{Generator, Plan};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -371,4 +373,35 @@ fn a_pace_or_a_duration_out_of_bounds_is_a_usage_error() {
         assert_eq!(said.code, 64, "{arguments:?}: {}", said.err);
         assert!(said.err.contains(word), "{arguments:?}: {}", said.err);
     }
+}
+
+/// A shell that has started another process.
+fn parent(folder: &Path, script: &str) -> Child {
+    let launch = Launch {
+        name: "n1".into(),
+        program: "sh".into(),
+        arguments: vec!["-c".into(), script.into()],
+        environment: Vec::new(),
+        folder: folder.to_owned(),
+        log: folder.join("n1.log"),
+        install: String::new(),
+    };
+    let child = launch.start().expect("there is a shell");
+    wait_until("the grandchild runs", Duration::from_secs(20), || {
+        processes_in(folder).iter().any(|process| process.contains("sleep 100"))
+    });
+    child
+}
+
+#[test]
+fn what_a_server_started_ends_with_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    drop(parent(folder.path(), "sleep 100 & wait"));
+    wait_until("nothing is left", Duration::from_secs(10), || processes_in(folder.path()).is_empty());
+
+    let mut child = parent(folder.path(), "sleep 100 & while ! test -e stop; do sleep 0.01; done");
+    fs::write(folder.path().join("stop"), "").expect("is written");
+    wait_until("the server has ended by itself", Duration::from_secs(20), || child.ended().is_some());
+    assert!(child.ended().is_some_and(|status| status.success()), "how it ended is known");
+    wait_until("nothing is left", Duration::from_secs(10), || processes_in(folder.path()).is_empty());
 }
