@@ -5,7 +5,7 @@ use super::progress::{ProgressArg, Teller};
 use super::{Exit, Failed, Format, values};
 use crate::adapters;
 use crate::record::runner::{self, RunPlan, RunSummary, WorkInfo};
-use crate::record::system::{Adapter, Backend, NodeId, ReadFrom, Tls};
+use crate::record::system::{Adapter, Backend, NodeId, ReadFrom, Secret, Tls};
 use crate::report::grouped;
 use crate::workloads::keys::KeyChoice;
 use crate::workloads::{self, Workload, WorkloadOptions};
@@ -111,7 +111,7 @@ struct ClusterArgs {
     user: Option<String>,
     /// Password at an existing cluster; better in the environment than on the command line
     #[arg(long, env = "CONSISTORY_PASSWORD", hide_env_values = true)]
-    password: Option<String>,
+    password: Option<Secret>,
     /// Speak TLS to an existing cluster
     #[arg(long)]
     tls: bool,

@@ -341,6 +341,36 @@ pub enum ReadFrom {
     Node(NodeId),
 }
 
+/// A text that is not to be shown: what prints its owner prints `…` in its place.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for whoever must send it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
 /// What the user asked for: which backend, with which settings.
 #[derive(Clone, Debug, Default)]
 pub struct Backend {
@@ -357,7 +387,7 @@ pub struct Backend {
     /// User name for an existing cluster.
     pub user: Option<String>,
     /// Password for an existing cluster.
-    pub password: Option<String>,
+    pub password: Option<Secret>,
     /// TLS for an existing cluster.
     pub tls: Option<Tls>,
     /// The prefix of every key that the run touches, ending in a separator.
@@ -489,5 +519,17 @@ pub trait Adapter: Send + Sync {
 impl fmt::Debug for dyn Adapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Adapter({})", self.info().name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_printed_backend_does_not_tell_its_password() {
+        let backend = Backend { password: Some("hunter2".into()), ..Backend::default() };
+        let printed = format!("{backend:?} {backend:#?}");
+        assert!(printed.contains('…') && !printed.contains("hunter2"), "{printed}");
     }
 }
