@@ -2,7 +2,7 @@
 
 use super::judging::{JudgingArgs, ObjectArgs, judge_history, read};
 use super::progress::{ProgressArg, Teller};
-use super::{Exit, Failed, Format, values};
+use super::{Exit, Failed, Format, values, watchdog};
 use crate::adapters;
 use crate::record::runner::{self, RunPlan, RunSummary, WorkInfo};
 use crate::record::system::{Adapter, Backend, NodeId, ReadFrom, Secret, Tls};
@@ -223,17 +223,27 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
         return Ok(Exit::Holds);
     }
     make_folder(&arguments.runs, &run)?;
-    let summary = record(&plan, &teller)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime").map_err(Failed::environment)?;
+    let (stop, stopped) = watch::channel(false);
+    // Until the command ends, the judgement included: the signals' own effect is gone once they have been caught.
+    runtime.spawn(stop_on_signal(stop));
+    let tell = |progress| teller.hear(&progress);
+    let summary = runtime.block_on(runner::run(&plan, &tell, stopped)).map_err(Failed::environment)?;
     teller.phase("recorded", &totals(&summary));
     for problem in &summary.problems {
         super::say(&format!("problem: {problem}\n"));
     }
     if summary.interrupted {
-        let history = plan.history.display();
-        super::say(&format!("interrupted; the history is kept. Judge it with: consistory check {history}\n"));
-        return Ok(Exit::Interrupted);
+        return Ok(interrupted(&plan));
     }
     judge_run(arguments, &plan, &folder, &summary, quiet)
+}
+
+fn interrupted(plan: &RunPlan<'_>) -> Exit {
+    let history = plan.history.display();
+    super::say(&format!("interrupted; the history is kept. Judge it with: consistory check {history}\n"));
+    Exit::Interrupted
 }
 
 fn judge_run(
@@ -254,6 +264,10 @@ fn judge_run(
         let history = read(&plan.history, &objects, threads)?;
         judge_history(history, plan.history.display().to_string(), &objects, judging, MIN_OPS, false)
     })?;
+    if watchdog::is_interrupted() {
+        // What was found by then is not the verdict.
+        return Ok(interrupted(plan));
+    }
     judged.exit = with_problems(judged.exit, &summary.problems);
     let document = judged.json();
     let path = folder.join(VERDICT_FILE);
@@ -275,17 +289,7 @@ fn with_problems(exit: Exit, problems: &[String]) -> Exit {
     if problems.is_empty() { exit } else { exit.worse(Exit::Environment) }
 }
 
-fn record(plan: &RunPlan<'_>, teller: &Teller) -> Result<RunSummary, Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.context("cannot start the runtime").map_err(Failed::environment)?;
-    runtime.block_on(async {
-        let (stop, stopped) = watch::channel(false);
-        tokio::spawn(stop_on_signal(stop));
-        runner::run(plan, &|progress| teller.hear(&progress), stopped).await.map_err(Failed::environment)
-    })
-}
-
-/// The first signal ends the run in order; the second ends the process, and the kernel ends its servers.
+/// The first signal ends the run in order, or calls off its judgement; the second ends the process, and the kernel ends its servers.
 async fn stop_on_signal(stop: watch::Sender<bool>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -298,12 +302,15 @@ async fn stop_on_signal(stop: watch::Sender<bool>) {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        if count > 0 || stop.send(true).is_err() {
+        if count > 0 {
             super::say("interrupted\n");
             #[expect(clippy::exit, reason = "the user has asked twice; child processes die with this one")]
             std::process::exit(Exit::Interrupted.code().into());
         }
-        super::say("\ninterrupted: stopping the system (once more to stop at once)\n");
+        super::say("\ninterrupted: ending in order (once more to end at once)\n");
+        watchdog::interrupt();
+        // Once the system has been stopped nobody listens any more, and the judgement hears of it as above.
+        let _ = stop.send(true);
     }
 }
 
