@@ -219,7 +219,8 @@ pub trait Cluster: Send + Sync {
     /// The settings in force, defaults included, for the header of the history.
     fn config(&self) -> Vec<(String, String)>;
 
-    /// Opens the connection of one logical process; `slot` spreads processes over nodes.
+    /// Opens the connection of one logical process; `slot` spreads processes over nodes. Its failures are always
+    /// definite, whatever certainty they carry: no operation has been sent. The runner bounds it in time.
     fn connect(&self, slot: usize) -> BoxFuture<'_, Result<Box<dyn Client>, Failure>>;
 
     /// Opens a connection whose reads see the final state (the primary, a linearizable read): for the
@@ -228,7 +229,9 @@ pub trait Cluster: Send + Sync {
         self.connect(slot)
     }
 
-    /// Waits until the cluster answers on every node again, at most until `deadline`.
+    /// Waits until the cluster answers on every node again, at most until `deadline`. To get there an adapter may
+    /// start local servers anew that have died, with the data they have kept, but change nothing else: it neither writes nor
+    /// repairs what the final reads are about. Where it fails, the final reads are tried all the same.
     fn settle(&self, deadline: Instant) -> BoxFuture<'_, Result<(), SystemError>>;
 
     /// Removes what the run wrote from an existing cluster and stops a local one. Local processes also die
