@@ -167,11 +167,10 @@ mod tests {
         for argument in arguments {
             let text = match argument {
                 "CLOSED" => CLOSED,
-                "NO_PRIMARY" => NO_PRIMARY,
                 "NO_REPLICA" => NO_REPLICA,
                 "Failure::MISMATCH" => Failure::MISMATCH,
                 // A test beside that function says how its sentence begins.
-                "unknown(&error" => NO_PRIMARY,
+                "NO_PRIMARY" | "unknown(&error" => NO_PRIMARY,
                 // The guard of that arm looks the code up in the table.
                 "code.clone(" => continue,
                 "format!(\"{CONNECT}{why}\"" => CONNECT,
