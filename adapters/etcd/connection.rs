@@ -12,7 +12,7 @@ use super::wire::{
     AuthenticateRequest, AuthenticateResponse, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse,
     RangeRequest, RangeResponse, StatusRequest, StatusResponse, TxnRequest, TxnResponse,
 };
-use crate::record::system::Failure;
+use crate::record::system::{Failure, Secret};
 use http::uri::PathAndQuery;
 use prost::Message;
 use std::error::Error;
@@ -39,7 +39,7 @@ pub(super) struct Access {
 #[derive(Clone, Debug)]
 pub(super) struct Login {
     pub user: String,
-    pub password: String,
+    pub password: Secret,
 }
 
 /// A connection to one member.
@@ -97,11 +97,14 @@ impl Access {
         let grpc = Grpc::new(channel).max_decoding_message_size(usize::MAX);
         let mut connection = Connection { grpc, token: None };
         if let Some(login) = &self.login {
-            let request = AuthenticateRequest { name: login.user.clone(), password: login.password.clone() };
+            let request =
+                AuthenticateRequest { name: login.user.clone(), password: login.password.expose().to_owned() };
             let path = "/etcdserverpb.Auth/Authenticate";
             let answer: AuthenticateResponse =
                 connection.call(path, request).await.map_err(|error| unopened(&error))?;
-            connection.token = Some(answer.token.parse().map_err(|error| unopened(&error))?);
+            let mut token: MetadataValue<Ascii> = answer.token.parse().map_err(|error| unopened(&error))?;
+            token.set_sensitive(true);
+            connection.token = Some(token);
         }
         Ok(connection)
     }
@@ -192,5 +195,18 @@ impl<Q, A: Message + Default> Decoder for Protobuf<Q, A> {
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<A>, Status> {
         A::decode(buffer).map(Some).map_err(|error| Status::internal(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_printed_login_does_not_tell_its_password() {
+        let login = Login { user: "u".into(), password: "hunter2".into() };
+        let request = AuthenticateRequest { name: "u".into(), password: "hunter2".into() };
+        let printed = format!("{login:?} {request:?}");
+        assert!(printed.contains("\"u\"") && !printed.contains("hunter2"), "{printed}");
     }
 }

@@ -159,11 +159,18 @@ pub(super) struct StatusResponse {
 
 /// `Auth/Authenticate`.
 #[derive(Clone, PartialEq, Eq, Message)]
+#[prost(skip_debug)]
 pub(super) struct AuthenticateRequest {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(string, tag = "2")]
     pub password: String,
+}
+
+impl std::fmt::Debug for AuthenticateRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuthenticateRequest").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// The answer to [`AuthenticateRequest`].

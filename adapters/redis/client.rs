@@ -6,7 +6,7 @@
 //! first needed, and kept. Every reply and failure names the server that was asked.
 
 use super::directory::{Directory, Site};
-use super::failure::{NO_PRIMARY, classify, is_misdirected};
+use super::failure::{NO_PRIMARY, NO_REPLICA, classify, is_misdirected};
 use super::link::{Link, LinkError};
 use super::placement::{Placement, Shard};
 use crate::record::system::{Action, Answer, Client, Failure, NodeId, ReadFrom, Reply};
@@ -53,7 +53,7 @@ impl RedisClient {
             site.placement(slot, manner.timeout).await.map_err(|error| Failure::definite(unknown(&error)))?;
         let mut client = Self { site, manner, slot, placement, stale: false, links: Vec::new() };
         if let [only] = client.placement.shards.as_slice() {
-            let address = client.reader(only).ok_or_else(|| Failure::definite("no replica known"))?;
+            let address = client.reader(only).ok_or_else(|| Failure::definite(NO_REPLICA))?;
             let timeout = client.manner.timeout;
             let node = client.node(&address);
             client.open(&address, timeout).await.map_err(|error| named(classify(&error), node))?;
@@ -276,6 +276,11 @@ fn integer(value: &Value) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::record::system::{Certainty, Key};
+
+    #[test]
+    fn an_unknown_primary_begins_with_the_words_of_its_row() {
+        assert!(unknown(&LinkError::Closed).starts_with(NO_PRIMARY));
+    }
 
     #[test]
     fn replies_are_read_by_the_action_that_asked() {

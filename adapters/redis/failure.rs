@@ -14,6 +14,8 @@ pub(super) const CLOSED: &str = "connection closed before the request";
 pub(super) const CONNECT: &str = "connect: ";
 /// Nobody could say which server is the primary.
 pub(super) const NO_PRIMARY: &str = "no primary known";
+/// The primary has no replica that anybody knows of, and only replicas may answer.
+pub(super) const NO_REPLICA: &str = "no replica known";
 
 /// The failure table.
 pub(super) const DEFINITE: &[DefiniteFailure] = &[
@@ -24,6 +26,7 @@ pub(super) const DEFINITE: &[DefiniteFailure] = &[
     DefiniteFailure { error: "connect: …", because: "no connection was opened, so no request was sent" },
     DefiniteFailure { error: CLOSED, because: "the connection was seen closed before the request was handed to it" },
     DefiniteFailure { error: NO_PRIMARY, because: "no server was asked: neither sentinels nor nodes named one" },
+    DefiniteFailure { error: NO_REPLICA, because: "no server was asked: the primary named no replica to read from" },
     DefiniteFailure { error: "MOVED", because: "a node only says which node owns the slot; it executes nothing" },
     DefiniteFailure { error: "ASK", because: "the slot is being moved and the key is not here; executes nothing" },
     DefiniteFailure { error: "TRYAGAIN", because: "refused while the slot is being moved, before execution" },
@@ -132,5 +135,51 @@ mod tests {
         rows.sort_unstable();
         rows.dedup();
         assert_eq!(rows.len(), DEFINITE.len());
+    }
+
+    /// What the adapter's sources hand to `Failure::definite`, up to the closing parenthesis.
+    fn definite_arguments() -> Vec<&'static str> {
+        let sources = [
+            include_str!("client.rs"),
+            include_str!("cluster.rs"),
+            include_str!("directory.rs"),
+            include_str!("existing.rs"),
+            include_str!("failure.rs"),
+            include_str!("health.rs"),
+            include_str!("link.rs"),
+            include_str!("local.rs"),
+            include_str!("mod.rs"),
+            include_str!("placement.rs"),
+            include_str!("running.rs"),
+            include_str!("sentinel.rs"),
+            include_str!("settings.rs"),
+            include_str!("standalone.rs"),
+        ];
+        let code = |text: &'static str| text.split("#[cfg(test)]").next().unwrap_or(text);
+        let calls = sources.into_iter().flat_map(move |text| code(text).split("Failure::definite(").skip(1));
+        calls.map(|rest| rest.split(')').next().unwrap_or(rest)).collect()
+    }
+
+    #[test]
+    fn every_definite_failure_of_the_adapter_begins_with_a_row() {
+        let arguments = definite_arguments();
+        assert!(arguments.len() >= 8, "{arguments:?}");
+        for argument in arguments {
+            let text = match argument {
+                "CLOSED" => CLOSED,
+                "NO_REPLICA" => NO_REPLICA,
+                "Failure::MISMATCH" => Failure::MISMATCH,
+                // A test beside that function says how its sentence begins.
+                "NO_PRIMARY" | "unknown(&error" => NO_PRIMARY,
+                // The guard of that arm looks the code up in the table.
+                "code.clone(" => continue,
+                "format!(\"{CONNECT}{why}\"" => CONNECT,
+                literal => literal.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_else(|| {
+                    panic!("'{literal}' is no text that this test knows: add it here, and a row to the table")
+                }),
+            };
+            let has_row = DEFINITE.iter().any(|row| text.starts_with(row.error.trim_end_matches('…')));
+            assert!(has_row, "'{text}' is definite and has no row that says why");
+        }
     }
 }

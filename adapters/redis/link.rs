@@ -5,7 +5,7 @@
 //! RESP3 is spoken because its greeting is answered before the link counts as open (a paused server is found
 //! while nothing is sent yet) and because the library then tells when the connection closes.
 
-use crate::record::system::{Backend, SystemError, Tls};
+use crate::record::system::{Backend, Secret, SystemError, Tls};
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, ClientTlsConfig, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo,
@@ -42,7 +42,7 @@ pub(super) enum LinkError {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Access {
     user: Option<String>,
-    password: Option<String>,
+    password: Option<Secret>,
     tls: Option<(TlsCertificates, bool)>,
 }
 
@@ -108,7 +108,7 @@ impl Access {
             settings = settings.set_username(user);
         }
         if let Some(password) = &self.password {
-            settings = settings.set_password(password);
+            settings = settings.set_password(password.expose());
         }
         let target = match &self.tls {
             None => ConnectionAddr::Tcp(host, port),
@@ -189,4 +189,16 @@ fn certificates(tls: &Tls) -> Result<(TlsCertificates, bool), SystemError> {
     };
     let root_cert = tls.ca.as_deref().map(read).transpose()?;
     Ok((TlsCertificates { client_tls, root_cert }, tls.insecure))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printed_access_does_not_tell_the_password() {
+        let backend = Backend { password: Some("hunter2".into()), ..Backend::default() };
+        let printed = format!("{:?}", Access::of(&backend).expect("is complete"));
+        assert!(!printed.contains("hunter2"), "{printed}");
+    }
 }

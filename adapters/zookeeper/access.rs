@@ -6,7 +6,7 @@
 
 use super::failures::failure;
 use super::status::{self, Status};
-use crate::record::system::{Backend, SystemError};
+use crate::record::system::{Backend, Secret, SystemError};
 use futures_util::future::join_all;
 use std::time::Duration;
 use zookeeper_client::{Acls, CreateMode, CreateOptions};
@@ -22,7 +22,7 @@ pub(super) struct Access {
     /// `host:port` of each server.
     pub(super) addresses: Vec<String>,
     /// `user:password` of the digest scheme.
-    credentials: Option<String>,
+    credentials: Option<Secret>,
     session_timeout: Duration,
     limit: Duration,
     #[cfg(feature = "zookeeper-tls")]
@@ -66,7 +66,7 @@ impl Access {
             // One try: the caller decides whether there is a next one.
             .with_fail_eagerly();
         if let Some(credentials) = &self.credentials {
-            connector = connector.with_auth("digest", credentials.as_bytes());
+            connector = connector.with_auth("digest", credentials.expose().as_bytes());
         }
         #[cfg(feature = "zookeeper-tls")]
         if let Some(tls) = &self.tls {
@@ -117,10 +117,10 @@ pub(super) fn with_port(address: &str) -> Result<String, SystemError> {
     Ok(if port.contains(':') { address.to_owned() } else { format!("{address}:{USUAL_PORT}") })
 }
 
-fn credentials(backend: &Backend) -> Result<Option<String>, SystemError> {
+fn credentials(backend: &Backend) -> Result<Option<Secret>, SystemError> {
     match (&backend.user, &backend.password) {
         (None, None) => Ok(None),
-        (Some(user), Some(password)) => Ok(Some(format!("{user}:{password}"))),
+        (Some(user), Some(password)) => Ok(Some(format!("{user}:{}", password.expose()).into())),
         _ => Err(SystemError::Other("ZooKeeper's digest scheme needs a user and a password, not one alone".into())),
     }
 }
@@ -150,6 +150,13 @@ mod tests {
     fn a_password_without_a_user_is_refused() {
         let backend = Backend { password: Some("secret".into()), ..Backend::default() };
         assert!(Access::new(&backend, Vec::new(), OPEN_LIMIT).is_err());
+    }
+
+    #[test]
+    fn printed_access_does_not_tell_the_password() {
+        let backend = Backend { user: Some("u".into()), password: Some("hunter2".into()), ..Backend::default() };
+        let printed = format!("{:?}", Access::new(&backend, Vec::new(), OPEN_LIMIT).expect("is complete"));
+        assert!(!printed.contains("hunter2"), "{printed}");
     }
 
     #[cfg(not(feature = "zookeeper-tls"))]

@@ -3,12 +3,12 @@
 use super::follow;
 use super::judging::{JudgingArgs, ObjectArgs, judge_history, read};
 use super::progress::{ProgressArg, Teller};
-use super::{Exit, Failed, Format, values};
+use super::{Exit, Failed, Format, values, watchdog};
 use crate::adapters;
 use crate::check::guarantee::Claim;
 use crate::check::stream::News;
 use crate::record::runner::{self, RunPlan, RunSummary, WorkInfo};
-use crate::record::system::{Adapter, Backend, NodeId, ReadFrom, Tls};
+use crate::record::system::{Adapter, Backend, NodeId, ReadFrom, Secret, Tls};
 use crate::report::grouped;
 use crate::workloads::keys::KeyChoice;
 use crate::workloads::{self, Workload, WorkloadOptions};
@@ -18,6 +18,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 /// The history's name in a run's folder.
@@ -118,7 +119,7 @@ struct ClusterArgs {
     user: Option<String>,
     /// Password at an existing cluster; better in the environment than on the command line
     #[arg(long, env = "CONSISTORY_PASSWORD", hide_env_values = true)]
-    password: Option<String>,
+    password: Option<Secret>,
     /// Speak TLS to an existing cluster
     #[arg(long)]
     tls: bool,
@@ -234,18 +235,27 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
         return Ok(Exit::Holds);
     }
     make_folder(&arguments.runs, &run)?;
-    let (summary, violated_early) = record(arguments, &plan, &teller)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime").map_err(Failed::environment)?;
+    let (stop, stopped) = watch::channel(false);
+    // Until the command ends, the judgement included: the signals' own effect is gone once they have been caught.
+    runtime.spawn(stop_on_signal(stop.clone()));
+    let (summary, violated_early) = record(arguments, &plan, &teller, &runtime, (stop, stopped))?;
     teller.phase("recorded", &totals(&summary));
     for problem in &summary.problems {
         super::say(&format!("problem: {problem}\n"));
     }
     if summary.interrupted && !violated_early {
-        let history = plan.history.display();
-        super::say(&format!("interrupted; the history is kept. Judge it with: consistory check {history}\n"));
-        return Ok(Exit::Interrupted);
+        return Ok(interrupted(&plan));
     }
     let exit = judge_run(arguments, &plan, &folder, &summary, quiet)?;
     follow::confirm(violated_early, exit)
+}
+
+fn interrupted(plan: &RunPlan<'_>) -> Exit {
+    let history = plan.history.display();
+    super::say(&format!("interrupted; the history is kept. Judge it with: consistory check {history}\n"));
+    Exit::Interrupted
 }
 
 fn judge_run(
@@ -266,6 +276,10 @@ fn judge_run(
         let history = read(&plan.history, &objects, threads)?;
         judge_history(history, plan.history.display().to_string(), &objects, judging, MIN_OPS, false)
     })?;
+    if watchdog::is_interrupted() {
+        // What was found by then is not the verdict.
+        return Ok(interrupted(plan));
+    }
     judged.exit = with_problems(judged.exit, &summary.problems);
     let document = judged.json();
     let path = folder.join(VERDICT_FILE);
@@ -297,26 +311,26 @@ impl Drop for SetOnDrop<'_> {
 }
 
 /// Records the history; whether a violation was seen meanwhile.
-fn record(arguments: &RunArgs, plan: &RunPlan<'_>, teller: &Teller) -> Result<(RunSummary, bool), Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.context("cannot start the runtime").map_err(Failed::environment)?;
-    let (stop, stopped) = watch::channel(false);
-    let stop_early = stop.clone();
+fn record(
+    arguments: &RunArgs,
+    plan: &RunPlan<'_>,
+    teller: &Teller,
+    runtime: &Runtime,
+    (stop, stopped): (watch::Sender<bool>, watch::Receiver<bool>),
+) -> Result<(RunSummary, bool), Failed> {
     let over = AtomicBool::new(false);
     let found = |news: &News| {
         teller.phase("early", &follow::describe(news));
         // Nobody to tell: the run is over.
-        let _ = stop_early.send(true);
+        let _ = stop.send(true);
     };
     let question = ObjectArgs::default().question(&arguments.judging);
     let (summary, watched) = std::thread::scope(|scope| {
         let ending = SetOnDrop(&over);
         let follower =
             arguments.fail_fast.then(|| scope.spawn(|| follow::watch(&plan.history, &question, &over, &found)));
-        let summary = runtime.block_on(async {
-            tokio::spawn(stop_on_signal(stop));
-            runner::run(plan, &|progress| teller.hear(&progress), stopped).await.map_err(Failed::environment)
-        });
+        let tell = |progress| teller.hear(&progress);
+        let summary = runtime.block_on(runner::run(plan, &tell, stopped)).map_err(Failed::environment);
         drop(ending);
         let watched = follower.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         (summary, watched.unwrap_or_default())
@@ -327,7 +341,8 @@ fn record(arguments: &RunArgs, plan: &RunPlan<'_>, teller: &Teller) -> Result<(R
     Ok((summary?, watched.violated))
 }
 
-/// The first signal ends the run in order; the second ends the process, and the kernel ends its servers.
+/// The first signal ends the run in order, or calls off its judgement; the second ends the process, and the kernel ends
+/// its servers.
 async fn stop_on_signal(stop: watch::Sender<bool>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -340,12 +355,15 @@ async fn stop_on_signal(stop: watch::Sender<bool>) {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        if count > 0 || stop.send(true).is_err() {
+        if count > 0 {
             super::say("interrupted\n");
             #[expect(clippy::exit, reason = "the user has asked twice; child processes die with this one")]
             std::process::exit(Exit::Interrupted.code().into());
         }
-        super::say("\ninterrupted: stopping the system (once more to stop at once)\n");
+        super::say("\ninterrupted: ending in order (once more to end at once)\n");
+        watchdog::interrupt();
+        // Once the system has been stopped nobody listens any more, and the judgement hears of it as above.
+        let _ = stop.send(true);
     }
 }
 

@@ -1,4 +1,5 @@
-//! Holds a judgement to its budget: a thread that looks at the clock and at the process's memory.
+//! Holds a judgement to its budget: a thread that looks at the clock, at the process's memory, and at whether the
+//! user has interrupted the command.
 
 use super::values::BudgetArg;
 use crate::check::budget::{Budget, Stop};
@@ -8,6 +9,18 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Whether this process has been told to end; a signal is for the process as a whole.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Calls off all judgements of this process, those under way and those to come.
+pub(super) fn interrupt() {
+    INTERRUPTED.store(true, Ordering::Relaxed);
+}
+
+/// Whether judgements have been called off.
+pub(super) fn is_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
 
 /// Watches until dropped.
 pub(super) struct Watchdog {
@@ -27,6 +40,9 @@ impl Watchdog {
             let (budget, done) = (Arc::clone(&budget), Arc::clone(&done));
             std::thread::spawn(move || {
                 while !done.load(Ordering::Relaxed) && budget.exceeded().is_none() {
+                    if is_interrupted() {
+                        budget.stop(Stop::Cancelled);
+                    }
                     if resident_bytes().is_some_and(|bytes| bytes > limits.bytes) {
                         budget.stop(Stop::Memory);
                     }

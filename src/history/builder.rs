@@ -236,8 +236,8 @@ impl HistoryBuilder {
     #[must_use]
     pub fn new(header: Header, ties: Ties) -> Self {
         let history = History { header, ..History::default() };
-        let (tied, followed) = (Vec::new(), Vec::new());
-        Self { history, open: OpenTable::default(), next_rank: 0, last: (Nanos(0), 0), tied, followed, ties }
+        let (returns, followed) = (Vec::new(), Vec::new());
+        Self { history, open: OpenTable::default(), next_rank: 0, last: (Nanos(0), 0), tied: returns, followed, ties }
     }
 
     /// The table in which events' values must be interned.

@@ -219,7 +219,8 @@ pub trait Cluster: Send + Sync {
     /// The settings in force, defaults included, for the header of the history.
     fn config(&self) -> Vec<(String, String)>;
 
-    /// Opens the connection of one logical process; `slot` spreads processes over nodes.
+    /// Opens the connection of one logical process; `slot` spreads processes over nodes. Its failures are always
+    /// definite, whatever certainty they carry: no operation has been sent. The runner bounds it in time.
     fn connect(&self, slot: usize) -> BoxFuture<'_, Result<Box<dyn Client>, Failure>>;
 
     /// Opens a connection whose reads see the final state (the primary, a linearizable read): for the
@@ -228,7 +229,9 @@ pub trait Cluster: Send + Sync {
         self.connect(slot)
     }
 
-    /// Waits until the cluster answers on every node again, at most until `deadline`.
+    /// Waits until the cluster answers on every node again, at most until `deadline`. To get there an adapter may
+    /// start local servers anew that have died, with the data they have kept, but change nothing else: it neither writes nor
+    /// repairs what the final reads are about. Where it fails, the final reads are tried all the same.
     fn settle(&self, deadline: Instant) -> BoxFuture<'_, Result<(), SystemError>>;
 
     /// Removes what the run wrote from an existing cluster and stops a local one. Local processes also die
@@ -341,6 +344,36 @@ pub enum ReadFrom {
     Node(NodeId),
 }
 
+/// A text that is not to be shown: what prints its owner prints `…` in its place.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for whoever must send it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
 /// What the user asked for: which backend, with which settings.
 #[derive(Clone, Debug, Default)]
 pub struct Backend {
@@ -357,7 +390,7 @@ pub struct Backend {
     /// User name for an existing cluster.
     pub user: Option<String>,
     /// Password for an existing cluster.
-    pub password: Option<String>,
+    pub password: Option<Secret>,
     /// TLS for an existing cluster.
     pub tls: Option<Tls>,
     /// The prefix of every key that the run touches, ending in a separator.
@@ -489,5 +522,17 @@ pub trait Adapter: Send + Sync {
 impl fmt::Debug for dyn Adapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Adapter({})", self.info().name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_printed_backend_does_not_tell_its_password() {
+        let backend = Backend { password: Some("hunter2".into()), ..Backend::default() };
+        let printed = format!("{backend:?} {backend:#?}");
+        assert!(printed.contains('…') && !printed.contains("hunter2"), "{printed}");
     }
 }

@@ -56,7 +56,7 @@ fn too_few_operations_are_vacuous_and_not_green() {
 fn a_history_that_shows_nothing_is_vacuous_and_says_why() {
     let lines = |wanted: &str| {
         let lines = GOOD.lines().filter(|line| line.contains("consistory") || line.contains(wanted));
-        lines.map(|line| format!("{line}\n")).collect::<String>()
+        lines.flat_map(|line| [line, "\n"]).collect::<String>()
     };
     let writes = check(lines("write").as_bytes(), &[]);
     assert_eq!(writes.code, 4, "{}", writes.out);

@@ -1,14 +1,19 @@
 //! Recording on systems that fail in every way a system can: what is recorded, what the summary tells, when it ends.
 
-use crate::command::say;
+use crate::command::{consistory, processes_in, said, say, wait_until};
+use consistory::record::cluster::process::{Child, Launch};
 use consistory::record::runner::{self, Progress, RunError, RunPlan, RunSummary, WorkInfo};
 use consistory::record::system::{
     Action, Adapter, AdapterInfo, Answer, Backend, Client, Cluster, Failure, Key, Node, Reply, SystemError,
 };
 use consistory::record::work::{Generator, Plan};
 use futures_util::future::BoxFuture;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -364,11 +369,72 @@ fn a_pace_or_a_duration_out_of_bounds_is_a_usage_error() {
     for (arguments, word) in [
         (["--rate", "1e-20"], "0.001"),
         (["--rate", "1e300"], "0.001"),
-        (["-t", "1e18s"], "365 days"),
+        (["-t", "99999999999999999s"], "365 days"),
         (["--timeout", "9000h"], "365 days"),
     ] {
         let said = say(folder.path(), &[["run", "memory"], arguments].concat());
         assert_eq!(said.code, 64, "{arguments:?}: {}", said.err);
         assert!(said.err.contains(word), "{arguments:?}: {}", said.err);
+    }
+}
+
+/// A shell that has started another process.
+fn parent(folder: &Path, script: &str) -> Child {
+    let launch = Launch {
+        name: "n1".into(),
+        program: "sh".into(),
+        arguments: vec!["-c".into(), script.into()],
+        environment: Vec::new(),
+        folder: folder.to_owned(),
+        log: folder.join("n1.log"),
+        install: String::new(),
+    };
+    let child = launch.start().expect("there is a shell");
+    wait_until("the grandchild runs", Duration::from_secs(20), || {
+        processes_in(folder).iter().any(|process| process.contains("sleep 100"))
+    });
+    child
+}
+
+#[test]
+fn what_a_server_started_ends_with_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    drop(parent(folder.path(), "sleep 100 & wait"));
+    wait_until("nothing is left", Duration::from_secs(10), || processes_in(folder.path()).is_empty());
+
+    let mut child = parent(folder.path(), "sleep 100 & while ! test -e stop; do sleep 0.01; done");
+    fs::write(folder.path().join("stop"), "").expect("is written");
+    wait_until("the server has ended by itself", Duration::from_secs(20), || child.ended().is_some());
+    assert!(child.ended().is_some_and(|status| status.success()), "how it ended is known");
+    wait_until("nothing is left", Duration::from_secs(10), || processes_in(folder.path()).is_empty());
+}
+
+#[test]
+fn an_interrupt_while_a_run_is_judged_ends_it_and_keeps_the_history() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let folder = tempfile::tempdir().expect("a folder");
+        // Long enough that reading and judging outlast the signal's way.
+        let arguments =
+            ["run", "memory", "--ops", "200000", "-t", "60s", "-c", "50", "--threads", "1", "--progress", "log"];
+        let mut child = consistory(folder.path(), &arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let mut err = BufReader::new(child.stderr.take().expect("piped"));
+        let mut line = String::new();
+        while !line.contains("recorded") {
+            line.clear();
+            assert!(err.read_line(&mut line).expect("UTF-8") > 0, "it ended without a recording");
+        }
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid")).expect("a pid");
+        kill_process(pid, signal).expect("the signal is sent");
+        let mut rest = String::new();
+        err.read_to_string(&mut rest).expect("UTF-8");
+        let said = said(&child.wait_with_output().expect("ends"));
+        assert_eq!((said.code, said.out.as_str()), (130, ""), "{rest}");
+        assert!(rest.contains("interrupted; the history is kept"), "{rest}");
+        let history = fs::read_to_string(folder.path().join("runs/latest/history.jsonl")).expect("a history");
+        assert_eq!(history.lines().count(), 400_001);
     }
 }

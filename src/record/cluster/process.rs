@@ -2,9 +2,11 @@
 //!
 //! The kernel kills a child when the *thread* that started it ends (`PR_SET_PDEATHSIG`), so every child is
 //! started by one thread that lives as long as the process: after kill -9 of consistory no server is left.
-//! Dropping a [`Child`] kills and reaps it.
+//! Dropping a [`Child`] kills it with all that it started, and reaps it. What a server started and moved to another
+//! process group is not found.
 
 use crate::record::system::SystemError;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
@@ -12,6 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
+
+/// The environment variable of a password for an existing cluster, which is none of a local server's business.
+const PASSWORD_VARIABLE: &str = "CONSISTORY_PASSWORD";
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -37,6 +42,8 @@ pub struct Launch {
 pub struct Child {
     launch: Launch,
     process: std::process::Child,
+    /// It has been waited for: its id may be somebody else's by now.
+    reaped: bool,
 }
 
 impl Launch {
@@ -50,24 +57,29 @@ impl Launch {
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.map_err(SystemError::io(format!("opening {}", self.log.display())))?;
         let again = log.try_clone().map_err(SystemError::io("duplicating a log's descriptor"))?;
-        let mut command = Command::new(&self.program);
-        command
-            .args(&self.arguments)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .current_dir(&self.folder)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(again)
-            // A group of its own: Ctrl-C reaches consistory, which stops its servers in order.
-            .process_group(0);
+        let mut command = self.command();
+        command.stdout(log).stderr(again);
         super::parent_death::die_with_parent(&mut command);
         match spawn(command) {
-            Ok(process) => Ok(Child { launch: self.clone(), process }),
+            Ok(process) => Ok(Child { launch: self.clone(), process, reaped: false }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 Err(SystemError::NotInstalled { program: self.program.clone(), install: self.install.clone() })
             }
             Err(source) => Err(SystemError::Io { doing: format!("starting {}", self.program), source }),
         }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .env_remove(PASSWORD_VARIABLE)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            // A group of its own: Ctrl-C reaches consistory, which stops its servers in order.
+            .process_group(0);
+        command
     }
 }
 
@@ -84,8 +96,11 @@ impl Child {
         &self.launch
     }
 
-    /// Its exit status, if it has ended.
+    /// Its exit status, if it has ended. What it started ends with it.
     pub fn ended(&mut self) -> Option<ExitStatus> {
+        if !self.reaped && self.is_waiting_to_be_reaped() {
+            self.kill();
+        }
         self.process.try_wait().ok().flatten()
     }
 
@@ -104,11 +119,28 @@ impl Child {
         })
     }
 
-    /// Kills it (SIGKILL, which also ends a stopped process) and reaps it.
+    /// Kills it with all processes of its group (SIGKILL, which also ends a stopped process) and reaps it.
     pub fn kill(&mut self) {
-        // Errors mean that it is gone already, which is what is wanted.
-        let _ = self.process.kill();
+        if self.reaped {
+            return;
+        }
+        // Until it is reaped its id is its own, and so is the group of that id. Errors mean that it is gone already,
+        // which is what is wanted.
+        if let Some(group) = self.id() {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         let _ = self.process.wait();
+        self.reaped = true;
+    }
+
+    fn id(&self) -> Option<Pid> {
+        i32::try_from(self.pid()).ok().and_then(Pid::from_raw)
+    }
+
+    /// Whether it has ended and its id is still its own.
+    fn is_waiting_to_be_reaped(&self) -> bool {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        self.id().is_some_and(|id| waitid(WaitId::Pid(id), look).is_ok_and(|status| status.is_some()))
     }
 }
 
@@ -151,4 +183,26 @@ fn spawn(command: Command) -> std::io::Result<std::process::Child> {
     let lost = || std::io::Error::other("the thread that starts servers is gone");
     spawner.lock().send((command, reply)).map_err(|_| lost())?;
     answer.recv().map_err(|_| lost())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+
+    #[test]
+    fn a_server_does_not_inherit_the_password_of_an_existing_cluster() {
+        let launch = Launch {
+            name: "n1".into(),
+            program: "true".into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            folder: PathBuf::new(),
+            log: PathBuf::new(),
+            install: String::new(),
+        };
+        let command = launch.command();
+        let removed = command.get_envs().any(|change| change == (OsStr::new(PASSWORD_VARIABLE), None));
+        assert!(removed, "{:?}", command.get_envs().collect::<Vec<_>>());
+    }
 }

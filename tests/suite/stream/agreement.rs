@@ -107,7 +107,6 @@ fn agree(kind: Kind, searching: bool, by_default: u64, always_judged: bool) {
         }
         assert!(unjudged == 0 || !always_judged, "{about}: it is always judged");
     }
-    println!("seeds {first}.., {kind:?}: {holding} hold, {violated} violated, {unjudged} unjudged");
     let enough = rounds(by_default) / 20;
     assert!(holding > enough && violated > enough, "histories of both kinds: {holding} hold, {violated} do not");
 }

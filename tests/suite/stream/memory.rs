@@ -73,7 +73,6 @@ fn watch(options: &Options) -> Watched {
     assert!(news.is_empty(), "'{}' is linearizable and within bounds: {news:?}", options.model.name);
     let judge = watched.stream.judge.as_ref().expect("there was a header");
     assert_eq!(judge.operations(), options.ops, "everything was judged");
-    println!("{} operations: {} calls, {} configurations", options.ops, watched.calls, watched.configurations);
     watched
 }
 
