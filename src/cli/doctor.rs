@@ -69,8 +69,9 @@ fn text(checkups: &[Checkup]) -> String {
     for checkup in checkups {
         let name = checkup.info.name;
         if checkup.can_run() {
-            let versions: Vec<String> =
+            let mut versions: Vec<String> =
                 checkup.found.iter().filter_map(|(_, path)| version(path.as_deref()?)).collect();
+            versions.dedup();
             let versions = if versions.is_empty() { "built in".to_owned() } else { versions.join(" · ") };
             let _ = writeln!(out, "✓ {name:<10} {versions}");
         } else {
