@@ -1,7 +1,7 @@
 //! What recording costs: operations on the in-process store with and without the recorder, and the recorder alone.
 //!
 //! `cargo bench --bench recording`. Prints the median of several runs in nanoseconds an operation (an operation is two
-//! events, an invocation that reaches the kernel and a completion).
+//! events, an invocation that reaches the kernel and a completion). One client: several at once share their writes.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -10,6 +10,7 @@ use consistory::history::{Header, ProcessId};
 use consistory::record::clock::Clock;
 use consistory::record::recorder::Recorder;
 use consistory::record::system::{Action, Answer, Backend, Key, NodeId, Reply};
+use futures_util::future::BoxFuture;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -32,12 +33,11 @@ fn recorder(folder: &Path, name: &str, run: usize) -> Recorder {
     Recorder::create(&path, &Header::default(), vec!["memory".into()], Clock::start()).expect("the file is new")
 }
 
-fn recorder_alone(folder: &Path, run: usize) -> Duration {
-    let recorder = recorder(folder, "alone", run);
+async fn recorder_alone(recorder: Recorder) -> Duration {
     let begun = Instant::now();
     for number in 0..OPERATIONS {
         let action = action(number);
-        recorder.invoke(ProcessId(0), &action).expect("the disk takes it");
+        recorder.invoke(ProcessId(0), &action).await.expect("the disk takes it");
         recorder.complete(ProcessId(0), &action, &Ok(Reply { answer: Answer::Done, node: Some(NodeId(0)) }));
     }
     recorder.flush().expect("the disk takes it");
@@ -53,7 +53,7 @@ async fn store(recorder: Option<Recorder>) -> Duration {
     for number in 0..OPERATIONS {
         let action = action(number);
         if let Some(recorder) = &recorder {
-            recorder.invoke(ProcessId(0), &action).expect("the disk takes it");
+            recorder.invoke(ProcessId(0), &action).await.expect("the disk takes it");
         }
         let result = client.invoke(&action).await;
         if let Some(recorder) = &recorder {
@@ -65,10 +65,12 @@ async fn store(recorder: Option<Recorder>) -> Duration {
 
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let alone = median(|run| recorder_alone(folder.path(), run));
-    let without = median(|_| runtime.block_on(store(None)));
-    let with = median(|run| runtime.block_on(store(Some(recorder(folder.path(), "store", run)))));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+    // As clients of a run do, on a thread of the runtime.
+    let spawn = |work: BoxFuture<'static, Duration>| runtime.block_on(runtime.spawn(work)).expect("it does not panic");
+    let alone = median(|run| spawn(Box::pin(recorder_alone(recorder(folder.path(), "alone", run)))));
+    let without = median(|_| spawn(Box::pin(store(None))));
+    let with = median(|run| spawn(Box::pin(store(Some(recorder(folder.path(), "store", run))))));
     println!("recorder alone       {alone:>7.0} ns an operation");
     println!("store, not recorded  {without:>7.0} ns an operation");
     println!("store, recorded      {with:>7.0} ns an operation");

@@ -1,7 +1,7 @@
 //! The only clock of a run: nanoseconds since its start, never backwards.
 
 use crate::history::Nanos;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 /// A monotonic clock that starts at zero.
 #[derive(Clone, Copy, Debug)]
@@ -17,16 +17,11 @@ impl Clock {
         Self { start: Instant::now(), started: SystemTime::now() }
     }
 
-    /// The time since the start.
+    /// The time since the start at an instant.
     #[must_use]
-    pub fn now(&self) -> Nanos {
-        Nanos(u64::try_from(self.start.elapsed().as_nanos()).expect("a run is shorter than 584 years"))
-    }
-
-    /// The instant of a time on this clock.
-    #[must_use]
-    pub fn instant(&self, time: Nanos) -> Instant {
-        self.start + Duration::from_nanos(time.0)
+    pub fn time(&self, at: Instant) -> Nanos {
+        let since = at.saturating_duration_since(self.start);
+        Nanos(u64::try_from(since.as_nanos()).expect("a run is shorter than 584 years"))
     }
 
     /// When the clock was started, in the words of the history's header.
@@ -68,6 +63,7 @@ fn civil_date(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn dates_are_those_of_the_calendar() {

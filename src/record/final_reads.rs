@@ -113,7 +113,7 @@ impl Reader<'_> {
         let Some(process) = self.last.0.checked_add(1).map(ProcessId) else {
             return Ok(Err(Failure::definite("all process ids are used up")));
         };
-        self.recorder.invoke(process, action)?;
+        self.recorder.invoke(process, action).await?;
         let result = self.attempt(action).await;
         self.recorder.complete(process, action, &result);
         if result.is_err() {

@@ -8,12 +8,12 @@ use super::final_reads::{READS_MAX, final_reads, turned_true};
 use super::recorder::Recorder;
 use super::system::{Adapter, Backend, Cluster, SystemError};
 use super::work::Plan;
-use super::worker::{Counts, Ended, Shared, Worker, latencies};
+use super::worker::{Ended, Shared, Worker, latencies};
 use crate::history::{Header, ProcessId};
 use hdrhistogram::Histogram;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -210,7 +210,7 @@ async fn drive(
     let started = Instant::now();
     let shared = Arc::new(Shared {
         recorder,
-        counts: Counts::default(),
+        counts: Default::default(),
         stop: stop.clone(),
         started,
         deadline: deadline(started, plan)?,
@@ -230,11 +230,11 @@ async fn drive(
     problems.extend(final_reads(plan, cluster.as_ref(), recorder, last, tell, &mut stop, READS_MAX).await);
     let interrupted = *stop.borrow();
     shared.recorder.flush().map_err(history_error(&plan.history))?;
-    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let [ok, failed, unknown] = shared.totals();
     Ok(RunSummary {
-        ok: count(&shared.counts.ok),
-        failed: count(&shared.counts.failed),
-        unknown: count(&shared.counts.unknown),
+        ok,
+        failed,
+        unknown,
         missed,
         elapsed,
         latency_us,
@@ -284,9 +284,8 @@ async fn join(
                 Some(Err(failure)) => std::panic::resume_unwind(failure.into_panic()),
             },
             _ = tick.tick() => {
-                let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-                let (ok, failed, unknown) = (&shared.counts.ok, &shared.counts.failed, &shared.counts.unknown);
-                tell(Progress::Tick { elapsed: started.elapsed(), ok: count(ok), failed: count(failed), unknown: count(unknown) });
+                let [ok, failed, unknown] = shared.totals();
+                tell(Progress::Tick { elapsed: started.elapsed(), ok, failed, unknown });
             }
         }
     }

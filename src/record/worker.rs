@@ -21,13 +21,14 @@ use tokio::sync::watch;
 
 /// The pause after a failure, so that a node that is dead or cannot serve is not asked ten thousand times a second.
 const FAILURE_PAUSE: Duration = Duration::from_millis(20);
-/// A client that never has to wait lets others run after so many operations.
-const TURN: u32 = 16;
+/// Among how many places clients spread their counts.
+const STRIPES: usize = 16;
 
 /// What all workers of a run share.
 pub(super) struct Shared {
     pub(super) recorder: Recorder,
-    pub(super) counts: Counts,
+    /// Client `slot` counts at `slot % STRIPES`.
+    pub(super) counts: [Counts; STRIPES],
     pub(super) stop: watch::Receiver<bool>,
     pub(super) started: Instant,
     pub(super) deadline: Instant,
@@ -39,8 +40,10 @@ pub(super) struct Shared {
     pub(super) interval: Option<Duration>,
 }
 
-/// Live counts of ended operations.
+/// Live counts of the ended operations of a few clients, on cache lines of their own: all clients of an in-process
+/// store would otherwise wait for each other's.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub(super) struct Counts {
     /// Completed.
     pub(super) ok: AtomicU64,
@@ -83,13 +86,12 @@ pub(super) struct Worker {
     pub(super) latency_us: Histogram<u64>,
     process: ProcessId,
     client: Option<Box<dyn Client>>,
-    turn: u32,
 }
 
 impl Worker {
     pub(super) fn new(slot: u32, generator: Box<dyn Generator>) -> Self {
         let latency_us = latencies();
-        Self { slot, generator, latency_us, process: ProcessId(slot), client: None, turn: 0 }
+        Self { slot, generator, latency_us, process: ProcessId(slot), client: None }
     }
 
     /// Works until told to stop.
@@ -104,9 +106,9 @@ impl Worker {
     }
 
     async fn closed_loop(&mut self, shared: &Shared, cluster: &dyn Cluster) -> Result<(), Halt> {
-        while !*shared.stop.borrow() && Instant::now() < shared.deadline && shared.may_start() {
-            self.step(shared, cluster, Instant::now()).await?;
-            self.take_turns().await;
+        let mut now = Instant::now();
+        while !shared.stopped() && now < shared.deadline && shared.may_start() {
+            now = self.step(shared, cluster, None).await?;
         }
         Ok(())
     }
@@ -129,30 +131,29 @@ impl Worker {
             if !shared.may_start() {
                 return Ok(0);
             }
-            self.step(shared, cluster, scheduled).await?;
-            self.take_turns().await;
+            self.step(shared, cluster, Some(scheduled)).await?;
             due = scheduled.checked_add(interval);
         }
         Ok(0)
     }
 
-    async fn take_turns(&mut self) {
-        self.turn = (self.turn + 1) % TURN;
-        if self.turn == 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// One operation. What cannot be recorded is not sent.
-    async fn step(&mut self, shared: &Shared, cluster: &dyn Cluster, scheduled: Instant) -> Result<(), Halt> {
+    /// One operation, scheduled for an instant or for now; returns when it is over. What cannot be recorded is not
+    /// sent.
+    async fn step(
+        &mut self,
+        shared: &Shared,
+        cluster: &dyn Cluster,
+        scheduled: Option<Instant>,
+    ) -> Result<Instant, Halt> {
         let action = self.generator.next();
-        shared.recorder.invoke(self.process, &action)?;
+        let invoked = shared.recorder.invoke(self.process, &action).await?;
         let result = self.attempt(&action, shared, cluster).await;
-        shared.recorder.complete(self.process, &action, &result);
+        let completed = shared.recorder.complete(self.process, &action, &result);
         match result {
             Ok(reply) => {
-                shared.counts.ok.fetch_add(1, Ordering::Relaxed);
-                self.latency_us.saturating_record(u64::try_from(scheduled.elapsed().as_micros()).unwrap_or(u64::MAX));
+                shared.counts_of(self.slot).ok.fetch_add(1, Ordering::Relaxed);
+                let latency = completed.saturating_duration_since(scheduled.unwrap_or(invoked));
+                self.latency_us.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
                 self.generator.observe(&action, &reply.answer);
             }
             Err(failure) => {
@@ -160,10 +161,11 @@ impl Worker {
                 // A mismatch is an answer, and a timeout has waited already.
                 if failure.error != Failure::MISMATCH && failure.error != Failure::TIMEOUT {
                     tokio::time::sleep(FAILURE_PAUSE).await;
+                    return Ok(Instant::now());
                 }
             }
         }
-        Ok(())
+        Ok(completed)
     }
 
     /// Performs one operation on this process's connection, opening one first where there is none.
@@ -177,7 +179,7 @@ impl Worker {
 
     fn after_failure(&mut self, failure: &Failure, shared: &Shared) -> Result<(), Halt> {
         let indefinite = failure.certainty == Certainty::Indefinite;
-        let counts = &shared.counts;
+        let counts = shared.counts_of(self.slot);
         if indefinite { &counts.unknown } else { &counts.failed }.fetch_add(1, Ordering::Relaxed);
         if indefinite || failure.reconnect {
             self.client = None;
@@ -192,6 +194,23 @@ impl Worker {
 }
 
 impl Shared {
+    fn counts_of(&self, slot: u32) -> &Counts {
+        &self.counts[slot as usize % STRIPES]
+    }
+
+    /// Completed, definitely failed and indeterminate operations so far.
+    pub(super) fn totals(&self) -> [u64; 3] {
+        let sum = |count: fn(&Counts) -> &AtomicU64| {
+            self.counts.iter().map(|counts| count(counts).load(Ordering::Relaxed)).sum()
+        };
+        [sum(|counts| &counts.ok), sum(|counts| &counts.failed), sum(|counts| &counts.unknown)]
+    }
+
+    /// Whether the run is to end now. Looking at the value takes a lock, at its version none.
+    fn stopped(&self) -> bool {
+        !matches!(self.stop.has_changed(), Ok(false)) && *self.stop.borrow()
+    }
+
     fn may_start(&self) -> bool {
         self.remaining.as_ref().is_none_or(|remaining| {
             remaining.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
@@ -318,7 +337,7 @@ mod tests {
         let recorder = Recorder::to(Box::new(SmallDisk(bytes)), &Header::default(), Vec::new(), Clock::start());
         let shared = Shared {
             recorder: recorder.expect("the header fits"),
-            counts: Counts::default(),
+            counts: Default::default(),
             stop,
             started: Instant::now(),
             deadline: Instant::now() + Duration::from_secs(60),
@@ -336,7 +355,7 @@ mod tests {
         let (shared, _sender) = shared(1_000, 1);
         let worker = Worker::new(0, Box::new(Adds));
         worker.work(Arc::clone(&shared), Arc::new(cluster.clone())).await;
-        let (sent, ok) = (cluster.requests.load(Ordering::Relaxed), shared.counts.ok.load(Ordering::Relaxed));
+        let (sent, ok) = (cluster.requests.load(Ordering::Relaxed), shared.totals()[0]);
         assert!((1..20).contains(&sent), "{sent} requests left");
         assert_eq!(sent, ok, "no request left that was not recorded");
         let error = shared.recorder.flush().expect_err("the history is not whole");

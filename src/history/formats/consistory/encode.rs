@@ -52,12 +52,22 @@ pub struct EventLine<'v> {
 
 /// Appends one event line with its line break.
 pub fn encode_event(out: &mut Vec<u8>, event: &EventLine<'_>) {
+    encode_stamp(out, event.index, event.time);
+    encode_unstamped(out, event);
+}
+
+/// Appends the beginning of an event line: what is known only when its turn in the file has come.
+pub fn encode_stamp(out: &mut Vec<u8>, index: u64, time: Nanos) {
     out.extend_from_slice(b"{\"index\":");
-    push_unsigned(out, event.index);
-    if event.time != Nanos::UNKNOWN {
+    push_unsigned(out, index);
+    if time != Nanos::UNKNOWN {
         out.extend_from_slice(b",\"time\":");
-        push_unsigned(out, event.time.0);
+        push_unsigned(out, time.0);
     }
+}
+
+/// Appends what follows [`encode_stamp`] on an event line, with the line break.
+pub fn encode_unstamped(out: &mut Vec<u8>, event: &EventLine<'_>) {
     out.extend_from_slice(b",\"process\":");
     match event.actor {
         Actor::Client(process) => push_unsigned(out, process.0.into()),

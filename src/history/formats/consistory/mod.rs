@@ -11,7 +11,7 @@ mod header;
 mod tail;
 mod wire;
 
-pub use encode::{EventLine, Payload, encode_event};
+pub use encode::{EventLine, Payload, encode_event, encode_stamp, encode_unstamped};
 pub use header::{VERSION, encode_header};
 pub use tail::{Batch, Tail};
 
