@@ -163,6 +163,20 @@ impl Cluster for EtcdCluster {
     fn pids(&self) -> Vec<(String, u32)> {
         self.link.local.as_ref().map(Local::pids).unwrap_or_default()
     }
+
+    fn leaders(&self) -> BoxFuture<'_, Vec<NodeId>> {
+        Box::pin(async move {
+            let leader = self.find_leader().await.ok();
+            leader.and_then(|leader| u16::try_from(leader).ok()).map(NodeId).into_iter().collect()
+        })
+    }
+
+    fn restart(&self, node: NodeId) -> Result<(), SystemError> {
+        match &self.link.local {
+            Some(local) => local.restart(usize::from(node.0)),
+            None => Err(SystemError::Other("an existing cluster's servers are not ours to start".into())),
+        }
+    }
 }
 
 impl Link {

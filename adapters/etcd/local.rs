@@ -1,7 +1,8 @@
 //! A local cluster: one etcd process for each member, on loopback.
 
 use super::settings::Settings;
-use crate::record::cluster::address::free_addresses;
+use crate::record::cluster::address::addresses;
+use crate::record::cluster::network::Network;
 use crate::record::cluster::process::{Child, Launch};
 use crate::record::system::SystemError;
 use parking_lot::Mutex;
@@ -37,15 +38,16 @@ impl Local {
     ///
     /// # Errors
     /// If etcd is not installed or cannot be started.
-    pub(super) fn start(settings: &Settings, folder: &Path) -> Result<Self, SystemError> {
+    pub(super) fn start(settings: &Settings, folder: &Path, network: Option<&Network>) -> Result<Self, SystemError> {
         // The processes run in folders of their own, where a relative path would point elsewhere.
         let folder = std::path::absolute(folder).map_err(SystemError::io("finding the run's folder"))?;
-        let addresses = free_addresses(2 * settings.nodes)?;
-        let members: Vec<_> =
-            addresses.chunks_exact(2).zip(1..).map(|(pair, number)| member(pair, number, &folder)).collect();
+        let addresses = addresses(network, settings.nodes, 2)?;
+        let members: Vec<_> = addresses.iter().zip(1..).map(|(pair, number)| member(pair, number, &folder)).collect();
         let mut children = Vec::new();
-        for member in &members {
-            children.push(launch(member, &members, settings).start()?);
+        for (number, member) in members.iter().enumerate() {
+            let mut launch = launch(member, &members, settings);
+            launch.namespace = network.map(|network| network.namespace(number));
+            children.push(launch.start()?);
         }
         Ok(Self { children: Mutex::new(children), members })
     }
@@ -68,6 +70,17 @@ impl Local {
         let mut children = self.children.lock();
         let running = children.iter_mut().filter_map(|child| child.ended().is_none().then_some(&*child));
         running.map(|child| (child.launch().name.clone(), child.pid())).collect()
+    }
+
+    /// Starts the process of that member again, after killing what may be left of it.
+    pub(super) fn restart(&self, member: usize) -> Result<(), SystemError> {
+        let mut children = self.children.lock();
+        let Some(child) = children.get_mut(member) else {
+            return Err(SystemError::Other("there is no such member".into()));
+        };
+        child.kill();
+        *child = child.launch().start()?;
+        Ok(())
     }
 
     /// Kills the processes and removes their data, but not their logs.
@@ -128,6 +141,7 @@ fn launch(member: &Member, members: &[Member], settings: &Settings) -> Launch {
         folder: member.folder.clone(),
         log: member.log.clone(),
         install: format!("install it with: apt-get install {}", super::PROGRAM.package),
+        namespace: None,
     }
 }
 

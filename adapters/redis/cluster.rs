@@ -23,7 +23,7 @@ pub(super) fn start(
     data: &[SocketAddr],
     buses: &[SocketAddr],
 ) -> Result<Servers, SystemError> {
-    let servers = Servers::new(&backend.folder)?;
+    let servers = Servers::new(backend)?;
     for (number, (&address, bus)) in data.iter().zip(buses).enumerate() {
         let words = [
             ("--cluster-enabled", "yes".to_owned()),

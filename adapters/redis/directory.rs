@@ -6,8 +6,13 @@
 
 use super::link::{Access, Link, LinkError};
 use super::placement::Placement;
+use futures_util::future::join_all;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long one may take that is asked who the primaries are.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// How primaries are found.
 #[derive(Debug)]
@@ -58,6 +63,23 @@ impl Site {
             }
         }
         Err(last)
+    }
+
+    /// The primaries, as most of those say who answer at all: one that is cut off is outvoted.
+    pub(super) async fn primaries(&self) -> Vec<Arc<str>> {
+        let asked = match &self.directory {
+            Directory::Fixed(_) => 1,
+            Directory::Sentinels(sentinels) => sentinels.addresses.len(),
+            Directory::Nodes => self.nodes.len(),
+        };
+        let ask = |number| tokio::time::timeout(ANSWER, self.placement_from(number, ANSWER));
+        let mut votes: BTreeMap<Vec<Arc<str>>, usize> = BTreeMap::new();
+        for placement in join_all((0..asked).map(ask)).await.into_iter().flatten().flatten() {
+            let mut primaries: Vec<_> = placement.shards.into_iter().map(|shard| shard.primary).collect();
+            primaries.sort_unstable();
+            *votes.entry(primaries).or_default() += 1;
+        }
+        votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(primaries, _)| primaries).unwrap_or_default()
     }
 
     async fn placement_from(&self, number: usize, bound: Duration) -> Result<Placement, LinkError> {

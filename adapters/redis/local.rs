@@ -4,23 +4,26 @@
 //! them and removes the data folders, never the logs; dropping only kills.
 
 use super::settings::Settings;
+use crate::record::cluster::network::Network;
 use crate::record::cluster::process::{Child, Launch};
-use crate::record::system::SystemError;
+use crate::record::system::{Backend, SystemError};
 use parking_lot::Mutex;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Running servers, in the order in which they were started.
 pub(super) struct Servers {
     folder: PathBuf,
+    network: Option<Network>,
     children: Mutex<Vec<Child>>,
 }
 
 impl Servers {
-    pub(super) fn new(folder: &Path) -> Result<Self, SystemError> {
-        let made = std::fs::create_dir_all(folder);
+    pub(super) fn new(backend: &Backend) -> Result<Self, SystemError> {
+        let folder = backend.folder.clone();
+        let made = std::fs::create_dir_all(&folder);
         made.map_err(SystemError::io(format!("creating {}", folder.display())))?;
-        Ok(Self { folder: folder.to_owned(), children: Mutex::default() })
+        Ok(Self { folder, network: backend.network.clone(), children: Mutex::default() })
     }
 
     /// Where the node of that name keeps its data.
@@ -38,7 +41,14 @@ impl Servers {
             folder: self.data(name),
             log: self.folder.join(format!("{name}.log")),
             install: format!("apt install {program}"),
+            namespace: self.namespace(name),
         }
+    }
+
+    /// The namespace of `n2` and `s2` is that of the second node.
+    fn namespace(&self, name: &str) -> Option<String> {
+        let number: usize = name.get(1..)?.parse().ok()?;
+        self.network.as_ref().map(|network| network.namespace(number - 1))
     }
 
     pub(super) fn start(&self, launch: &Launch) -> Result<(), SystemError> {
@@ -51,6 +61,8 @@ impl Servers {
     pub(super) fn start_again(&self, name: &str, launch: impl FnOnce(&Launch) -> Launch) -> Result<(), SystemError> {
         let mut children = self.children.lock();
         let Some(child) = children.iter_mut().find(|child| child.launch().name == name) else { return Ok(()) };
+        // What is left of it is gone before it is started again.
+        child.kill();
         *child = launch(child.launch()).start()?;
         Ok(())
     }
@@ -98,6 +110,10 @@ pub(super) fn server(
 ) -> Launch {
     let mut arguments = vec!["--bind".into(), address.ip().to_string(), "--port".into(), address.port().to_string()];
     arguments.extend(settings.server_arguments());
+    if servers.network.is_some() {
+        // It refuses clients from other addresses otherwise, as it has no password.
+        arguments.extend(["--protected-mode".into(), "no".into()]);
+    }
     arguments.extend(further);
     servers.launch(name, "redis-server", arguments)
 }

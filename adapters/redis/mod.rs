@@ -14,7 +14,7 @@
 //! It does not follow redirections, retry, or pool connections: each of these would hide what the recorder
 //! is there to see.
 
-use crate::record::cluster::address::free_addresses;
+use crate::record::cluster::address::addresses;
 use crate::record::system::{Adapter, AdapterInfo, Backend, Cluster, NodeId, ReadFrom, SystemError};
 use client::Manner;
 use directory::{Directory, Sentinels, Site};
@@ -108,30 +108,34 @@ async fn start_local(
         directory,
         nodes: data.iter().map(|address| address.to_string().into()).collect(),
     };
+    let network = backend.network.as_ref();
     match settings.topology {
         Topology::Standalone => {
-            let data = free_addresses(1)?;
+            let data = addresses(network, 1, 1)?.concat();
             let whole = Placement::whole(data[0].to_string().into(), Vec::new());
             Ok((site(Directory::Fixed(whole), &data), standalone::start(backend, settings, data[0])?))
         }
         Topology::Sentinel => {
-            let addresses = free_addresses(6)?;
-            let (data, sentinels) = addresses.split_at(3);
+            let (data, sentinels) = pairs(&addresses(network, 3, 2)?);
             let names = sentinels.iter().map(ToString::to_string).collect();
             let directory = Directory::Sentinels(Sentinels { addresses: names, master: settings.master.clone() });
-            let site = site(directory, data);
-            let servers = sentinel::start(backend, settings, data, sentinels, &site, deadline).await?;
+            let site = site(directory, &data);
+            let servers = sentinel::start(backend, settings, &data, &sentinels, &site, deadline).await?;
             Ok((site, servers))
         }
         Topology::Cluster => {
-            let addresses = free_addresses(4 * cluster::PRIMARIES)?;
-            let (data, buses) = addresses.split_at(2 * cluster::PRIMARIES);
-            let site = site(Directory::Nodes, data);
-            let servers = cluster::start(backend, settings, data, buses)?;
-            cluster::join(&servers, data, buses, &site, deadline).await?;
+            let (data, buses) = pairs(&addresses(network, 2 * cluster::PRIMARIES, 2)?);
+            let site = site(Directory::Nodes, &data);
+            let servers = cluster::start(backend, settings, &data, &buses)?;
+            cluster::join(&servers, &data, &buses, &site, deadline).await?;
             Ok((site, servers))
         }
     }
+}
+
+/// The first addresses of all nodes, and the second ones.
+fn pairs(nodes: &[Vec<SocketAddr>]) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+    nodes.iter().map(|node| (node[0], node[1])).unzip()
 }
 
 /// Reads from a node that is not there would fail one by one.

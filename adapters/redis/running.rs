@@ -10,7 +10,7 @@ use super::health::{LOOK, info, pause, until_healthy};
 use super::local::{Servers, server};
 use super::settings::{Settings, Topology};
 use super::{cluster, existing, sentinel};
-use crate::record::system::{Client, Cluster, Failure, Node, ReadFrom, SystemError};
+use crate::record::system::{Client, Cluster, Failure, Node, NodeId, ReadFrom, SystemError};
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -195,5 +195,21 @@ impl Cluster for Running {
 
     fn pids(&self) -> Vec<(String, u32)> {
         self.servers.as_ref().map(Servers::pids).unwrap_or_default()
+    }
+
+    fn leaders(&self) -> BoxFuture<'_, Vec<NodeId>> {
+        Box::pin(async move {
+            let primaries = self.site.primaries().await;
+            let number = |address: &Arc<str>| self.site.nodes.iter().position(|node| node == address);
+            primaries.iter().filter_map(number).filter_map(|number| u16::try_from(number).ok()).map(NodeId).collect()
+        })
+    }
+
+    fn restart(&self, node: NodeId) -> Result<(), SystemError> {
+        let named = self.nodes.get(usize::from(node.0)).map(|node| node.name.as_str());
+        match (&self.servers, named) {
+            (Some(servers), Some(name)) => servers.start_again(name, Clone::clone),
+            _ => Err(SystemError::Other("this run started no server there".into())),
+        }
     }
 }

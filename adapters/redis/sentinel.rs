@@ -25,7 +25,7 @@ pub(super) async fn start(
     site: &Site,
     deadline: Instant,
 ) -> Result<Servers, SystemError> {
-    let servers = Servers::new(&backend.folder)?;
+    let servers = Servers::new(backend)?;
     for (number, &address) in data.iter().enumerate() {
         let further = if number == 0 { Vec::new() } else { follow(&data[0].to_string()) };
         servers.start(&server(&servers, &format!("n{}", number + 1), settings, address, further))?;

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 
 /// The server's launch.
 pub(super) fn start(backend: &Backend, settings: &Settings, address: SocketAddr) -> Result<Servers, SystemError> {
-    let servers = Servers::new(&backend.folder)?;
+    let servers = Servers::new(backend)?;
     servers.start(&server(&servers, "n1", settings, address, Vec::new()))?;
     Ok(servers)
 }

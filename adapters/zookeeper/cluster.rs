@@ -56,7 +56,7 @@ impl Ensemble {
     }
 
     async fn start_local(backend: &Backend, settings: Settings, deadline: Instant) -> Result<Self, SystemError> {
-        let servers = launch(&settings, &backend.folder)?;
+        let servers = launch(&settings, &backend.folder, backend.network.as_ref())?;
         let addresses = servers.iter().map(|server| server.address.clone()).collect();
         Self::over(backend, settings, addresses, servers)?.with_subtree(backend, deadline).await
     }
@@ -284,6 +284,21 @@ impl Cluster for Ensemble {
             (!ended).then(|| (server.name.clone(), server.child.pid()))
         });
         running.collect()
+    }
+
+    fn leaders(&self) -> BoxFuture<'_, Vec<NodeId>> {
+        Box::pin(async move {
+            let statuses: Vec<_> = self.access.statuses().await.into_iter().map(Result::ok).collect();
+            let leaders = candidates(ReadFrom::Primary, &statuses);
+            leaders.into_iter().filter_map(|leader| u16::try_from(leader).ok()).map(NodeId).collect()
+        })
+    }
+
+    fn restart(&self, node: NodeId) -> Result<(), SystemError> {
+        match self.servers.lock().get_mut(usize::from(node.0)) {
+            Some(server) => server.restart(),
+            None => Err(SystemError::Other("an existing ensemble's servers are not ours to start".into())),
+        }
     }
 }
 

@@ -5,7 +5,8 @@
 
 use super::settings::Settings;
 use super::status::Role;
-use crate::record::cluster::address::free_addresses;
+use crate::record::cluster::address::addresses;
+use crate::record::cluster::network::Network;
 use crate::record::cluster::process::{Child, Launch};
 use crate::record::system::{Program, SystemError};
 use std::fmt::Write;
@@ -68,6 +69,13 @@ impl Server {
         self.child.launch().log.clone()
     }
 
+    /// Starts it again, after killing what may be left of it.
+    pub(super) fn restart(&mut self) -> Result<(), SystemError> {
+        self.child.kill();
+        self.child = self.child.launch().start()?;
+        Ok(())
+    }
+
     /// Kills it and removes its data.
     pub(super) fn remove(mut self) -> Result<(), SystemError> {
         self.child.kill();
@@ -79,16 +87,24 @@ impl Server {
 ///
 /// # Errors
 /// When Java or ZooKeeper is not installed, or the operating system refuses something.
-pub(super) fn launch(settings: &Settings, folder: &Path) -> Result<Vec<Server>, SystemError> {
+pub(super) fn launch(
+    settings: &Settings,
+    folder: &Path,
+    network: Option<&Network>,
+) -> Result<Vec<Server>, SystemError> {
     if !Path::new(SERVER_JAR).exists() {
         return Err(SystemError::NotInstalled { program: SERVER_JAR.into(), install: INSTALL.into() });
     }
     // The servers run in folders of their own, so no path may depend on ours.
     let folder = std::path::absolute(folder).map_err(SystemError::io("finding the current folder"))?;
-    let free = free_addresses(3 * settings.nodes)?;
+    let free = addresses(network, settings.nodes, 3)?;
     let members: Vec<_> =
-        free.chunks_exact(3).map(|free| Addresses { client: free[0], quorum: free[1], election: free[2] }).collect();
-    (1..).zip(&members).map(|(id, addresses)| start(id, addresses, &members, settings, &folder)).collect()
+        free.iter().map(|free| Addresses { client: free[0], quorum: free[1], election: free[2] }).collect();
+    let namespace = |id: usize| network.map(|network| network.namespace(id - 1));
+    (1..)
+        .zip(&members)
+        .map(|(id, addresses)| start(id, addresses, configure(id, &members, settings, &folder)?, namespace(id)))
+        .collect()
 }
 
 /// Whether those servers, all of them, form an ensemble that serves clients.
@@ -97,15 +113,9 @@ pub(super) fn is_formed(roles: &[Role]) -> bool {
     primaries == 1 && roles.iter().all(|role| role.is_primary() || *role == Role::Follower)
 }
 
-fn start(
-    id: usize,
-    addresses: &Addresses,
-    members: &[Addresses],
-    settings: &Settings,
-    runs: &Path,
-) -> Result<Server, SystemError> {
-    let name = format!("n{id}");
-    let folder = runs.join(&name);
+/// Makes the folder of a server with its files.
+fn configure(id: usize, members: &[Addresses], settings: &Settings, runs: &Path) -> Result<PathBuf, SystemError> {
+    let folder = runs.join(format!("n{id}"));
     // A run always begins with empty servers, whatever an earlier one left in this folder.
     match std::fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -122,14 +132,20 @@ fn start(
     ] {
         std::fs::write(&file, text).map_err(SystemError::io(format!("writing {}", file.display())))?;
     }
+    Ok(folder)
+}
+
+fn start(id: usize, addresses: &Addresses, folder: PathBuf, namespace: Option<String>) -> Result<Server, SystemError> {
+    let name = format!("n{id}");
     let launch = Launch {
         name: name.clone(),
         program: "java".into(),
         arguments: arguments(&folder.join("zoo.cfg")),
         environment: Vec::new(),
-        log: runs.join(format!("{name}.log")),
+        log: folder.with_extension("log"),
         folder: folder.clone(),
         install: INSTALL.into(),
+        namespace,
     };
     Ok(Server { name, address: addresses.client.to_string(), folder, child: launch.start()? })
 }

@@ -1,6 +1,7 @@
 //! `consistory list`: the catalogues, from the lists that the program itself uses.
 
 use super::{Exit, Failed, Format};
+use crate::record::faults;
 use crate::{adapters, check, history::formats, workloads};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -24,6 +25,7 @@ enum Catalogue {
     Models,
     Claims,
     Formats,
+    Faults,
 }
 
 /// One line of a catalogue, with lines of detail below it.
@@ -40,6 +42,7 @@ pub(super) fn list(arguments: &ListArgs) -> Result<Exit, Failed> {
         (Catalogue::Models, "models", models),
         (Catalogue::Claims, "claims", claims),
         (Catalogue::Formats, "formats", history_formats),
+        (Catalogue::Faults, "faults", faults),
     ]
     .into_iter()
     .filter(|(which, ..)| arguments.what == Catalogue::All || arguments.what == *which)
@@ -112,6 +115,21 @@ fn workloads() -> Vec<Row> {
     let rows = workloads::all().iter().map(|workload| {
         let info = workload.info();
         let detail = vec![("model".into(), info.model.into()), ("claims".into(), info.claims.join(", "))];
+        Row { name: info.name.into(), about: info.about.into(), detail }
+    });
+    rows.collect()
+}
+
+fn faults() -> Vec<Row> {
+    let rows = faults::all().iter().map(|fault| {
+        let info = fault.info();
+        let means =
+            if info.needs_network { "network namespaces (root, ip, nft)" } else { "signals to servers of the run" };
+        let detail = vec![
+            ("default target".into(), info.target.into()),
+            ("means".into(), means.into()),
+            ("undo".into(), info.undo.into()),
+        ];
         Row { name: info.name.into(), about: info.about.into(), detail }
     });
     rows.collect()

@@ -5,8 +5,10 @@ mod completions;
 mod doctor;
 pub mod exit_code;
 mod explain;
+mod faults;
 mod follow;
 mod generate;
+mod heal;
 mod judging;
 mod list;
 mod man;
@@ -48,6 +50,8 @@ enum Command {
     List(list::ListArgs),
     /// Say what this machine can run
     Doctor(doctor::DoctorArgs),
+    /// Undo what killed runs have left on this machine
+    Heal(heal::HealArgs),
     /// Print the schema of the history format
     Schema,
     /// Print shell completions
@@ -106,6 +110,7 @@ fn obey(cli: &Cli) -> Result<Exit, Failed> {
         Command::Gen(arguments) => generated(arguments),
         Command::List(arguments) => list::list(arguments),
         Command::Doctor(arguments) => doctor::doctor(arguments),
+        Command::Heal(arguments) => heal::heal(arguments),
         Command::Schema => schema::schema(),
         Command::Completions(arguments) => completions::completions(arguments),
         Command::Man(arguments) => man::man(arguments),

@@ -79,6 +79,7 @@ impl Teller {
                     &format!("{} · {} · after {:.1} s", versions.join(", "), nodes.join(", "), after.as_secs_f64()),
                 );
             }
+            Progress::Fault(what) => self.phase("fault", what),
             Progress::Tick { elapsed, ok, failed, unknown } => self.tick(*elapsed, *ok, *failed, *unknown),
             Progress::FinalReads { reads } => {
                 self.end_bar();

@@ -1,5 +1,6 @@
 //! `consistory run BACKEND`: drives a system, records, judges. Everything of the run is in `runs/<id>/`.
 
+use super::faults::{self, FaultArgs};
 use super::follow;
 use super::judging::{JudgingArgs, ObjectArgs, judge_history, read};
 use super::progress::{ProgressArg, Teller};
@@ -41,9 +42,9 @@ pub(super) struct RunArgs {
     /// What clients do (see `consistory list workloads`)
     #[arg(short, long, default_value = "register")]
     workload: String,
-    /// For how long
-    #[arg(short, long, value_parser = run_time, default_value = "5s", value_name = "DURATION")]
-    time: Duration,
+    /// For how long (default: 5s, or until every fault has struck once)
+    #[arg(short, long, value_parser = run_time, value_name = "DURATION")]
+    time: Option<Duration>,
     /// At most so many operations
     #[arg(long, value_name = "N")]
     ops: Option<u64>,
@@ -68,6 +69,8 @@ pub(super) struct RunArgs {
     /// How to show progress
     #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
     progress: ProgressArg,
+    #[command(flatten)]
+    faults: FaultArgs,
     #[command(flatten)]
     work: WorkArgs,
     #[command(flatten)]
@@ -209,6 +212,7 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
         let name = workload.info().name;
         return Err(Failed::usage(format!("--fail-fast judges linearizable, which workload {name} does not claim")));
     }
+    let (schedule, time) = arguments.faults.plan(arguments.time)?;
     let options = work(arguments, seed);
     let work = workload.plan(&options);
     let plan = RunPlan {
@@ -224,13 +228,18 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
         },
         clients: arguments.clients,
         seed,
-        duration: arguments.time,
+        duration: time,
+        faults: schedule,
         operations: arguments.ops,
         rate: arguments.rate,
         history: folder.join(HISTORY_FILE),
     };
-    let teller = Teller::new(arguments.progress, quiet, arguments.time);
+    let teller = Teller::new(arguments.progress, quiet, time);
     teller.phase("plan", &describe(arguments, &plan, seed));
+    if let Some(schedule) = &plan.faults {
+        teller.phase("faults", &format!("{schedule}\n{}", faults::describe(schedule).trim_end()));
+        faults::expect_means(schedule, !backend.nodes.is_empty())?;
+    }
     if arguments.dry_run {
         return Ok(Exit::Holds);
     }
@@ -406,6 +415,7 @@ fn backend(arguments: &RunArgs, run: &str, folder: &Path, seed: u64) -> Result<B
         tls,
         prefix: format!("consistory-{run}/"),
         folder,
+        network: None,
         timeout: arguments.work.timeout,
         seed,
     })

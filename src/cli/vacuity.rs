@@ -1,10 +1,13 @@
 //! Whether a history can show anything: silence of a checker that saw nothing is no good news.
 //!
 //! Vacuous are: too few completed operations; a function that was invoked and never once completed (what it does was
-//! not tested; Jepsen's `stats` checker asks the same); and a history without a single observation. Does not know
+//! not tested; Jepsen's `stats` checker asks the same); a history without a single observation; and one that was recorded
+//! under faults of which one had no effect, or none struck. Does not know
 //! models: an observation is any completed operation but a blind change that answers with nothing or its own argument.
 
-use crate::history::{History, Operation, Outcome, Symbol};
+use crate::history::{History, Operation, Outcome, Symbol, Value};
+use crate::record::faults::nemesis::{START, STOP};
+use crate::record::runner::FAULTS_SETTING;
 
 /// Functions that change an object and learn nothing of it when all goes well.
 const BLIND: &[&str] = &[
@@ -47,8 +50,39 @@ pub(super) fn why_vacuous(history: &History, demands: Demands) -> Option<String>
     if let Some(function) = never_completed(history, demands) {
         return Some(format!("no '{function}' ever completed: what it does was not tested"));
     }
-    (!completed().any(|operation| observes(&operation)))
-        .then(|| "no completed operation returned anything that could contradict: read what was written".to_owned())
+    if !completed().any(|operation| observes(&operation)) {
+        return Some(
+            "no completed operation returned anything that could contradict: read what was written".to_owned(),
+        );
+    }
+    idle_fault(history)
+}
+
+/// Which of the faults that were planned had no effect, and why.
+fn idle_fault(history: &History) -> Option<String> {
+    let mut struck = 0;
+    for note in history.faults() {
+        let name = history.functions().get(note.function);
+        let Some(fault) = name.strip_suffix(START).or_else(|| name.strip_suffix(STOP)) else { continue };
+        let value = history.values().to_value(note.value);
+        match field(&value, "acted") {
+            Some(Value::Bool(true)) => struck += 1,
+            Some(Value::Bool(false)) => {
+                let why = field(&value, "why").map_or_else(String::new, |why| format!(": {why}"));
+                return Some(format!("the fault '{fault}' had no effect{why}"));
+            }
+            // Another tool's line.
+            _ => {}
+        }
+    }
+    let planned = history.header().config.iter().any(|(name, _)| name == FAULTS_SETTING);
+    (planned && struck == 0).then(|| "no fault struck, though some were planned".to_owned())
+}
+
+/// The value of a name in a map.
+fn field<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    let Value::Map(pairs) = value else { return None };
+    pairs.iter().find(|(key, _)| *key == Value::text(name)).map(|(_, value)| value)
 }
 
 /// The first function that was invoked and never answered.
@@ -81,6 +115,32 @@ mod tests {
     use crate::history::formats::{self, ReadOptions};
 
     const DEMANDS: Demands = Demands { min_ops: 1, rejections_count: false };
+
+    /// A write and a read, and the line of a fault, with a header that says that one was planned.
+    fn with_fault(line: &str) -> History {
+        let mut text = "{\"consistory\":1,\"config\":{\"run.faults\":\"kill:all@1s+1s\"}}\n".to_owned();
+        for function in ["write", "read"] {
+            for phase in ["invoke", "ok"] {
+                text += &format!("{{\"process\":0,\"type\":\"{phase}\",\"f\":\"{function}\",\"value\":1}}\n");
+            }
+        }
+        text += line;
+        formats::read(text.as_bytes(), "test", None, &ReadOptions { keyed: None, threads: 1 }).expect("well formed")
+    }
+
+    #[test]
+    fn a_fault_without_effect_makes_a_history_vacuous() {
+        let line = |acted: bool| {
+            format!(
+                r#"{{"process":"nemesis","type":"info","f":"kill-start","value":{{"acted":{acted},"why":"gone"}}}}"#
+            )
+        };
+        assert_eq!(why_vacuous(&with_fault(&line(true)), DEMANDS), None);
+        let idle = why_vacuous(&with_fault(&line(false)), DEMANDS).expect("it is vacuous");
+        assert!(idle.contains("kill") && idle.contains("gone"), "{idle}");
+        let none = why_vacuous(&with_fault(""), DEMANDS).expect("it is vacuous");
+        assert!(none.contains("no fault struck"), "{none}");
+    }
 
     /// Two operations: function, how it ended.
     fn history(operations: &[(&str, &str)]) -> History {

@@ -37,7 +37,8 @@ pub(super) async fn final_reads(
 ) -> Vec<String> {
     let reads = plan.work.final_reads();
     let mut problems = Vec::new();
-    if reads.is_empty() {
+    // After faults the system must answer again, whoever asks.
+    if reads.is_empty() && plan.faults.is_none() {
         return problems;
     }
     let all = async {

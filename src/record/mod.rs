@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod cluster;
+pub mod faults;
 mod final_reads;
 pub mod recorder;
 pub mod runner;

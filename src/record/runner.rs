@@ -4,12 +4,17 @@
 //! [`RunSummary::problems`]; only a history that cannot be written is an error from then on.
 
 use super::clock::Clock;
+use super::cluster::network::LaidNetwork;
+use super::faults::Scene;
+use super::faults::journal::Journal;
+use super::faults::nemesis::{Struck, Torment, WORK_ENDED};
+use super::faults::schedule::Schedule;
 use super::final_reads::{READS_MAX, final_reads, turned_true};
 use super::recorder::Recorder;
 use super::system::{Adapter, Backend, Cluster, SystemError};
 use super::work::Plan;
 use super::worker::{Ended, Shared, Worker, latencies};
-use crate::history::{Header, ProcessId};
+use crate::history::{Header, ProcessId, Value};
 use hdrhistogram::Histogram;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +27,8 @@ use tokio::task::JoinSet;
 pub const READY_MAX: Duration = Duration::from_secs(60);
 /// How long a cluster may take to answer on every node again after the run.
 pub const SETTLE_MAX: Duration = Duration::from_secs(30);
+/// The setting of the history's header that says which faults were planned.
+pub const FAULTS_SETTING: &str = "run.faults";
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -47,6 +54,8 @@ pub struct RunPlan<'a> {
     pub operations: Option<u64>,
     /// Operations a second of all clients together, in an open loop; `None` for a closed loop.
     pub rate: Option<f64>,
+    /// What is done to the system meanwhile; nothing if there is no schedule.
+    pub faults: Option<Schedule>,
     /// Where the history goes; must not exist.
     pub history: PathBuf,
 }
@@ -88,6 +97,8 @@ pub enum Progress {
         /// Indeterminate.
         unknown: u64,
     },
+    /// A fault struck or was healed.
+    Fault(String),
     /// The reads after the run begin.
     FinalReads {
         /// How many.
@@ -116,6 +127,8 @@ pub struct RunSummary {
     pub versions: Vec<(String, String)>,
     /// Whether it was ended early by `stop`.
     pub interrupted: bool,
+    /// The faults that were due, in order.
+    pub faults: Vec<Struck>,
     /// What went wrong after the system had started: it did not settle, a final read failed for good, it could not
     /// be stopped. The history is true, but a run with problems must not pass for a good one.
     pub problems: Vec<String>,
@@ -162,13 +175,16 @@ pub async fn run(
     // Looked at again when the operations begin; here, before anything is started for nothing.
     deadline(begun, plan)?;
     let mut interrupt = stop.clone();
-    let start = plan.adapter.start(plan.backend, begun + READY_MAX);
+    let torture = plan.faults.as_ref().map(|schedule| Torture::prepare(plan, schedule)).transpose()?;
+    let network = torture.as_ref().and_then(|torture| torture.network.as_ref()).map(|laid| laid.network().clone());
+    let backend = Backend { network, ..plan.backend.clone() };
+    let start = plan.adapter.start(&backend, begun + READY_MAX);
     let mut cluster: Arc<dyn Cluster> = tokio::select! {
         cluster = start => cluster?.into(),
         () = turned_true(&mut interrupt) => return Err(SystemError::Other("interrupted while the system was starting".into()).into()),
     };
     tell(Progress::Ready { after: begun.elapsed(), nodes: topology(cluster.as_ref()), versions: cluster.versions() });
-    let result = drive(plan, interval, &cluster, tell, stop).await;
+    let result = drive(plan, interval, &cluster, torture.as_ref(), tell, stop).await;
     tell(Progress::Stopping);
     let stopped = Arc::get_mut(&mut cluster).expect("all workers have ended").stop().await;
     match (result, stopped) {
@@ -178,6 +194,43 @@ pub async fn run(
         }
         (Err(run), Err(stop)) => Err(RunError::NotStopped { run: Box::new(run), stop }),
         (result, Ok(())) => result,
+    }
+}
+
+/// What faults need before the system starts. The network outlives the system's stop.
+struct Torture<'a> {
+    schedule: &'a Schedule,
+    network: Option<LaidNetwork>,
+    journal: Journal,
+}
+
+impl<'a> Torture<'a> {
+    fn prepare(plan: &RunPlan<'_>, schedule: &'a Schedule) -> Result<Self, RunError> {
+        let journal = Journal::create(&plan.backend.folder)?;
+        let network = schedule.needs_network().then(|| LaidNetwork::lay(&journal)).transpose()?;
+        Ok(Self { schedule, network, journal })
+    }
+
+    /// Carries out the schedule until clients have ended; tells when that is.
+    async fn run(
+        &self,
+        cluster: &Arc<dyn Cluster>,
+        shared: &Shared,
+        seed: u64,
+        tell: &(dyn Fn(Progress) + Sync),
+        over: watch::Receiver<bool>,
+    ) -> Vec<Struck> {
+        let network = self.network.as_ref().map(|laid| laid.network().clone());
+        let torment = Torment {
+            schedule: self.schedule,
+            scene: Arc::new(Scene { cluster: Arc::clone(cluster), network }),
+            journal: &self.journal,
+            recorder: &shared.recorder,
+            started: shared.started,
+            seed,
+            tell: &|text| tell(Progress::Fault(text)),
+        };
+        torment.run(over).await
     }
 }
 
@@ -199,6 +252,7 @@ async fn drive(
     plan: &RunPlan<'_>,
     interval: Option<Duration>,
     cluster: &Arc<dyn Cluster>,
+    torture: Option<&Torture<'_>>,
     tell: &(dyn Fn(Progress) + Sync),
     mut stop: watch::Receiver<bool>,
 ) -> Result<RunSummary, RunError> {
@@ -224,8 +278,26 @@ async fn drive(
         let worker = Worker::new(slot, plan.work.generator(slot.into()));
         workers.spawn(worker.work(Arc::clone(&shared), Arc::clone(cluster)));
     }
-    let Joined { latency_us, last, missed, mut problems } = join(workers, &shared, started, tell).await;
+    let (over, ended) = watch::channel(false);
+    let joining = async {
+        let joined = join(workers, &shared, started, tell).await;
+        // The nemesis is there to hear it if there is one.
+        let _ = over.send(true);
+        joined
+    };
+    let tormenting = async {
+        match torture {
+            Some(torture) => torture.run(cluster, &shared, plan.seed, tell, ended).await,
+            None => Vec::new(),
+        }
+    };
+    let (Joined { latency_us, last, missed, mut problems }, faults) = tokio::join!(joining, tormenting);
     let elapsed = started.elapsed();
+    if torture.is_some() {
+        shared.recorder.note(WORK_ENDED, &Value::Nil);
+    }
+    let stays = |struck: &Struck| struck.stays.as_ref().map(|why| format!("{} was not undone: {why}", struck.step));
+    problems.extend(faults.iter().filter_map(stays));
     let recorder = &shared.recorder;
     problems.extend(final_reads(plan, cluster.as_ref(), recorder, last, tell, &mut stop, READS_MAX).await);
     let interrupted = *stop.borrow();
@@ -240,6 +312,7 @@ async fn drive(
         latency_us,
         versions: cluster.versions(),
         interrupted,
+        faults,
         problems,
     })
 }
@@ -307,6 +380,7 @@ fn header(plan: &RunPlan<'_>, cluster: &dyn Cluster, clock: &Clock) -> Header {
         ("timeout-ms", plan.backend.timeout.as_millis().to_string()),
     ];
     let run = run.map(|(name, value)| (name.to_owned(), value));
+    config.extend(plan.faults.iter().map(|schedule| (FAULTS_SETTING.to_owned(), schedule.to_string())));
     config
         .extend(run.into_iter().chain(plan.about.settings.clone()).map(|(name, value)| (format!("run.{name}"), value)));
     Header {

@@ -5,6 +5,7 @@
 //! outstanding operation, no retries and no pooling, because a hidden retry duplicates a write.
 //! Nothing here knows a consistency model.
 
+use super::cluster::network::Network;
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::path::PathBuf;
@@ -242,6 +243,22 @@ pub trait Cluster: Send + Sync {
     fn pids(&self) -> Vec<(String, u32)> {
         Vec::new()
     }
+
+    /// The nodes that lead now, as far as their servers tell within a second or two; several where a system has
+    /// several primaries, or where an old leader does not know yet that it is none. Empty where nobody leads.
+    fn leaders(&self) -> BoxFuture<'_, Vec<NodeId>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    /// Starts the ended server of a node again, as it was first started, with the data that it has kept. Does not wait
+    /// until it is ready.
+    ///
+    /// # Errors
+    /// When the node has no server of ours, or it cannot be started.
+    fn restart(&self, node: NodeId) -> Result<(), SystemError> {
+        let name = self.nodes().get(usize::from(node.0)).map_or("the node", |node| node.name.as_str());
+        Err(SystemError::Other(format!("{name} is not a server that this run started")))
+    }
 }
 
 /// Why a system could not be started, reached or stopped: exit code 5.
@@ -397,6 +414,8 @@ pub struct Backend {
     pub prefix: String,
     /// Where servers keep data and logs: the run's folder.
     pub folder: PathBuf,
+    /// Where local servers run instead of on loopback, each node in a namespace of its own.
+    pub network: Option<Network>,
     /// The bound on one operation; connections use it too.
     pub timeout: Duration,
     /// The seed of any random choice.

@@ -184,6 +184,7 @@ impl Order {
             duration: self.duration,
             operations: self.operations,
             rate: self.rate,
+            faults: None,
             history: history.clone(),
         };
         let (stop, stopped) = watch::channel(false);
@@ -388,6 +389,7 @@ fn parent(folder: &Path, script: &str) -> Child {
         folder: folder.to_owned(),
         log: folder.join("n1.log"),
         install: String::new(),
+        namespace: None,
     };
     let child = launch.start().expect("there is a shell");
     wait_until("the grandchild runs", Duration::from_secs(20), || {

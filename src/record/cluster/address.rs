@@ -1,5 +1,6 @@
-//! Free loopback addresses for local clusters.
+//! Free addresses for local clusters: on loopback, or in the namespaces of a network.
 
+use super::network::Network;
 use crate::record::system::SystemError;
 use rand::Rng;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -8,6 +9,24 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 /// nothing takes one between this look and the server's own bind.
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
 const TRIES: usize = 2_000;
+/// The first port in a namespace, where nobody else listens.
+const FIRST_PORT: u16 = 7_001;
+
+/// `ports` addresses for each of `nodes` nodes.
+///
+/// # Errors
+/// When loopback has not enough free ports, or the network not enough places.
+pub fn addresses(network: Option<&Network>, nodes: usize, ports: usize) -> Result<Vec<Vec<SocketAddr>>, SystemError> {
+    let Some(network) = network else {
+        let free = free_addresses(nodes * ports)?;
+        return Ok(free.chunks_exact(ports).map(<[SocketAddr]>::to_vec).collect());
+    };
+    let of_node = |node| {
+        let ip = network.ip(node)?;
+        Ok((FIRST_PORT..).take(ports).map(|port| SocketAddr::from((ip, port))).collect())
+    };
+    (0..nodes).map(of_node).collect()
+}
 
 /// `count` addresses on which nothing listens now, all different.
 ///

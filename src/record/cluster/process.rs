@@ -35,6 +35,8 @@ pub struct Launch {
     pub log: PathBuf,
     /// How to install the program if it is missing.
     pub install: String,
+    /// The network namespace it runs in; none for that of consistory.
+    pub namespace: Option<String>,
 }
 
 /// A running server.
@@ -70,7 +72,15 @@ impl Launch {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = match &self.namespace {
+            None => Command::new(&self.program),
+            // It enters the namespace and becomes the program: the process id stays.
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace, &self.program]);
+                command
+            }
+        };
         command
             .args(&self.arguments)
             .env_remove(PASSWORD_VARIABLE)
@@ -200,6 +210,7 @@ mod tests {
             folder: PathBuf::new(),
             log: PathBuf::new(),
             install: String::new(),
+            namespace: None,
         };
         let command = launch.command();
         let removed = command.get_envs().any(|change| change == (OsStr::new(PASSWORD_VARIABLE), None));

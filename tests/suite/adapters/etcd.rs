@@ -139,6 +139,7 @@ fn single(folder: &Path, scheme: &str, arguments: &[&str]) -> (Child, String) {
         folder: folder.into(),
         log: folder.join("single.log"),
         install: String::new(),
+        namespace: None,
     };
     (launch.start().expect("etcd starts"), addresses[0].to_string())
 }

@@ -1,0 +1,78 @@
+//! Packet filter rules inside the namespaces of nodes: a table of ours in each, whose counters are the evidence.
+
+use super::journal::Undo;
+use super::{Facts, Scene, Unhealed};
+use crate::history::Value;
+use crate::record::cluster::network::{Network, command};
+use crate::record::system::NodeId;
+use serde_json::Value as Json;
+use std::net::Ipv4Addr;
+
+/// The table's name and family.
+const TABLE: &str = "inet consistory";
+
+/// The network of a scene.
+pub(super) fn network(scene: &Scene) -> Result<&Network, String> {
+    scene.network.as_ref().ok_or_else(|| "the nodes do not run in namespaces".to_owned())
+}
+
+/// The address of a node.
+pub(super) fn ip(scene: &Scene, node: NodeId) -> Result<Ipv4Addr, String> {
+    network(scene)?.ip(usize::from(node.0)).map_err(|error| error.to_string())
+}
+
+/// What undoing rules at those nodes means.
+pub(super) fn undo(scene: &Scene, nodes: &[NodeId]) -> Result<Vec<Undo>, String> {
+    let network = network(scene)?;
+    Ok(nodes.iter().map(|node| Undo::Rules { namespace: network.namespace(usize::from(node.0)) }).collect())
+}
+
+/// Puts rules at a node: what follows the chain's opening in nft's language, for packets that come in and for those
+/// that go out. A table that an earlier fault left is replaced.
+pub(super) fn put(scene: &Scene, node: NodeId, incoming: &[String], outgoing: &[String]) -> Result<(), String> {
+    let chain = |hook: &str, rules: &[String]| {
+        format!("chain {hook} {{ type filter hook {hook} priority 0; {}; }}\n", rules.join("; "))
+    };
+    let (incoming, outgoing) = (chain("input", incoming), chain("output", outgoing));
+    let text = format!("add table {TABLE}\ndelete table {TABLE}\ntable {TABLE} {{\n{incoming}{outgoing}}}\n");
+    inside(scene, node, &["nft", "-f", "-"], &text).map(drop)
+}
+
+/// Takes the rules of the nodes away; how many packets they dropped. None is no effect.
+pub(super) fn take(scene: &Scene, nodes: &[NodeId]) -> Result<Facts, Unhealed> {
+    let (mut dropped, mut stays) = (0, None);
+    for &node in nodes {
+        match dropped_at(scene, node) {
+            Ok(packets) => dropped += packets,
+            Err(why) => stays = Some(why),
+        }
+        if let Err(why) = inside(scene, node, &["nft", "delete", "table", "inet", "consistory"], "") {
+            stays = Some(why);
+        }
+    }
+    match stays {
+        Some(why) => Err(Unhealed::Stays(why)),
+        None if dropped == 0 => Err(Unhealed::Harmless("no packet was dropped".into())),
+        None => Ok(vec![("dropped", Value::Int(dropped))]),
+    }
+}
+
+/// How many packets the rules of a node have dropped.
+fn dropped_at(scene: &Scene, node: NodeId) -> Result<i64, String> {
+    let text = inside(scene, node, &["nft", "-j", "list", "table", "inet", "consistory"], "")?;
+    let listed: Json = serde_json::from_str(&text).map_err(|error| format!("nft: {error}"))?;
+    let rules = listed["nftables"].as_array().into_iter().flatten();
+    let parts = rules.flat_map(|rule| rule["rule"]["expr"].as_array().into_iter().flatten());
+    Ok(parts.filter_map(|part| part["counter"]["packets"].as_i64()).sum())
+}
+
+fn inside(scene: &Scene, node: NodeId, words: &[&str], input: &str) -> Result<String, String> {
+    let namespace = network(scene)?.namespace(usize::from(node.0));
+    let arguments: Vec<&str> = ["netns", "exec", &namespace].into_iter().chain(words.iter().copied()).collect();
+    command("ip", &arguments, input)
+}
+
+/// All nodes of a scene.
+pub(super) fn nodes(scene: &Scene) -> Vec<NodeId> {
+    (0..scene.cluster.nodes().len()).filter_map(|node| u16::try_from(node).ok()).map(NodeId).collect()
+}
