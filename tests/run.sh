@@ -25,6 +25,8 @@ command -v etcd >/dev/null || missing+=(etcd-server)
 command -v etcdctl >/dev/null || missing+=(etcd-client)
 command -v java >/dev/null || missing+=(default-jre-headless)
 [ -e /usr/share/java/zookeeper.jar ] || missing+=(zookeeper)
+command -v nft >/dev/null || missing+=(nftables)
+command -v ip >/dev/null || missing+=(iproute2)
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 
 if [ ${#missing[@]} -gt 0 ]; then
@@ -40,6 +42,8 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 export REQUIRE_SYSTEMS=redis,etcd,zookeeper
+# Only root can run nodes in network namespaces; others see which tests were skipped.
+if [ "$(id -u)" = 0 ]; then REQUIRE_SYSTEMS+=,namespaces; fi
 
 step "format"
 cargo fmt --all --check

@@ -1,7 +1,10 @@
 //! `consistory doctor`: what this machine can run, and what to install for the rest.
 
+use super::heal::journals;
 use super::{Exit, Failed, Format};
 use crate::adapters;
+use crate::record::cluster::network;
+use crate::record::faults::{self, journal};
 use crate::record::system::{AdapterInfo, Program};
 use clap::Args;
 use serde_json::json;
@@ -11,6 +14,9 @@ use std::process::{Command, Stdio};
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
+    /// Where runs are kept
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    runs: PathBuf,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -35,11 +41,49 @@ impl Checkup {
     }
 }
 
+/// What was found about faults.
+struct FaultCheckup {
+    /// What keeps nodes from running in namespaces, if anything does.
+    no_network: Option<String>,
+    /// What killed runs have left.
+    left_over: Vec<String>,
+}
+
+impl FaultCheckup {
+    fn examine(runs: &Path) -> Result<Self, Failed> {
+        let mut left_over = Vec::new();
+        for path in journals(runs).map_err(Failed::environment)? {
+            left_over.extend(journal::left_over(&path).map_err(Failed::environment)?);
+        }
+        Ok(Self { no_network: network::missing_means(), left_over })
+    }
+
+    /// The names of the faults that need namespaces, or of the others.
+    fn names(needs_network: bool) -> Vec<&'static str> {
+        let fits = faults::all().iter().map(|fault| fault.info()).filter(|info| info.needs_network == needs_network);
+        fits.map(|info| info.name).collect()
+    }
+
+    fn text(&self) -> String {
+        let mut out = format!("\nfaults       ✓ {}: signals to the servers of a run\n", Self::names(false).join(", "));
+        let names = Self::names(true).join(", ");
+        let _ = match &self.no_network {
+            None => writeln!(out, "             ✓ {names}: a network namespace for each node, nftables"),
+            Some(why) => writeln!(out, "             – {names}: {why}"),
+        };
+        let left = if self.left_over.is_empty() { "nothing".into() } else { self.left_over.join(", ") };
+        let hint = if self.left_over.is_empty() { "" } else { " (consistory heal)" };
+        let _ = writeln!(out, "left over    {left}{hint}");
+        out
+    }
+}
+
 pub(super) fn doctor(arguments: &DoctorArgs) -> Result<Exit, Failed> {
     let checkups: Vec<Checkup> = adapters::all().iter().map(|adapter| examine(adapter.info())).collect();
+    let faults = FaultCheckup::examine(&arguments.runs)?;
     let text = match arguments.format {
-        Format::Text => text(&checkups),
-        Format::Json => document(&checkups),
+        Format::Text => text(&checkups, &faults),
+        Format::Json => document(&checkups, &faults),
     };
     super::print(&text)?;
     Ok(Exit::Holds)
@@ -64,7 +108,7 @@ fn version(path: &Path) -> Option<String> {
     String::from_utf8_lossy(&said).lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty())
 }
 
-fn text(checkups: &[Checkup]) -> String {
+fn text(checkups: &[Checkup], faults: &FaultCheckup) -> String {
     let mut out = String::new();
     for checkup in checkups {
         let name = checkup.info.name;
@@ -80,18 +124,23 @@ fn text(checkups: &[Checkup]) -> String {
                 writeln!(out, "– {name:<10} not installed: apt-get install {packages} (or give --nodes host:port,…)");
         }
     }
+    out.push_str(&faults.text());
     let budget = super::values::default_bytes() >> 20;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let files = files.map_or("unlimited".to_owned(), |files| files.to_string());
-    let _ = write!(out, "\nlimits       {cores} cores · {files} open files · default budget 60 s, {budget} MiB\n");
+    let _ = writeln!(out, "limits       {cores} cores · {files} open files · default budget 60 s, {budget} MiB");
     out
 }
 
-fn document(checkups: &[Checkup]) -> String {
+fn document(checkups: &[Checkup], faults: &FaultCheckup) -> String {
     let rows: Vec<_> = checkups
         .iter()
         .map(|checkup| json!({"adapter": checkup.info.name, "can_run": checkup.can_run(), "missing": checkup.missing_packages()}))
         .collect();
-    format!("{:#}\n", json!({"adapters": rows}))
+    let means = json!({
+        "signals": {"can_act": true, "faults": FaultCheckup::names(false)},
+        "namespaces": {"can_act": faults.no_network.is_none(), "why_not": faults.no_network, "faults": FaultCheckup::names(true)},
+    });
+    format!("{:#}\n", json!({"adapters": rows, "faults": means, "left_over": faults.left_over}))
 }

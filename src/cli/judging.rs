@@ -1,6 +1,7 @@
 //! What `check`, `explain` and `run` share: reading a history and judging it within one budget, telling the verdict.
 
 use super::exit_code::Exit;
+use super::thresholds::{Outcome, Threshold, threshold};
 use super::vacuity::{Demands, why_vacuous};
 use super::values::{self, BudgetArg};
 use super::watchdog::{self, Watchdog};
@@ -12,6 +13,8 @@ use crate::check::models::FailedCas;
 use crate::check::verdict::{Finding, Verdict, Why};
 use crate::history::formats::{self, ReadOptions};
 use crate::history::{History, Value};
+use crate::record::runner::THRESHOLDS_SETTING;
+use crate::report::service::Service;
 use crate::report::{json, terminal};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -59,6 +62,10 @@ pub(super) struct QuestionArgs {
     /// history without observations; 0 demands nothing
     #[arg(long, value_name = "N")]
     pub(super) min_ops: Option<u64>,
+    /// What the system must have kept to: p50, p90, p99, p999, max, recovery, outage, such as p99<50ms; `fail_rate<1%`;
+    /// availability>90%, apdex(50ms)>0.9 (default: what the history was recorded for)
+    #[arg(long, value_delimiter = ',', value_parser = threshold, value_name = "MEASURE<LIMIT,…")]
+    pub(super) threshold: Vec<Threshold>,
 }
 
 /// Options about what a history's objects are.
@@ -138,6 +145,8 @@ pub(super) struct Judged {
     /// The claims that could not be judged beside those that were.
     failures: Vec<(Claim, Failed)>,
     vacuous: Option<String>,
+    service: Option<Service>,
+    thresholds: Vec<Outcome>,
     pub(super) exit: Exit,
     name: String,
     cpu: Duration,
@@ -211,8 +220,25 @@ impl<'a> Judgement<'a> {
         if vacuous.is_some() {
             exit = exit.worse(Exit::Vacuous);
         }
+        let thresholds = self.thresholds(&history)?;
+        let service = Service::of(&history).filter(|service| service.faults > 0 || !thresholds.is_empty());
+        let thresholds: Vec<_> = thresholds.iter().map(|threshold| threshold.judge(service.as_ref())).collect();
+        if thresholds.iter().any(|outcome| !outcome.met) {
+            exit = exit.worse(Exit::Thresholds);
+        }
         let cpu = watchdog::cpu_time().saturating_sub(cpu);
-        Ok(Judged { history, findings, failures, vacuous, exit, name, cpu, wall: wall.elapsed() })
+        let wall = wall.elapsed();
+        Ok(Judged { history, findings, failures, vacuous, service, thresholds, exit, name, cpu, wall })
+    }
+
+    /// Those of the command line, or those that the history was recorded for.
+    fn thresholds(&self, history: &History) -> Result<Vec<Threshold>, Failed> {
+        if !self.judging.threshold.is_empty() {
+            return Ok(self.judging.threshold.clone());
+        }
+        let recorded = history.header().config.iter().find(|(name, _)| name == THRESHOLDS_SETTING);
+        let texts = recorded.iter().flat_map(|(_, texts)| texts.split(','));
+        texts.map(threshold).collect::<Result<_, _>>().map_err(Failed::usage)
     }
 
     fn question(&self) -> Question {
@@ -299,6 +325,8 @@ impl Judged {
             peak_bytes: watchdog::peak_bytes(),
             vacuous: self.vacuous.clone(),
             failures: self.failures.iter().map(failure).collect(),
+            service: self.service.as_ref().map(Service::wire),
+            thresholds: self.thresholds.iter().map(Outcome::wire).collect(),
         };
         json::Document::judged(&self.history, &self.findings, context)
     }
@@ -308,6 +336,10 @@ impl Judged {
         let mut text = terminal::findings(&self.history, &self.findings);
         if let Some(why) = &self.vacuous {
             text.push_str(&terminal::vacuous(why));
+        }
+        text.push_str(&self.service.as_ref().map(Service::text).unwrap_or_default());
+        for outcome in &self.thresholds {
+            text.push_str(&terminal::threshold(&outcome.threshold, &outcome.measured, outcome.met));
         }
         for (claim, failure) in &self.failures {
             let _ = writeln!(text, "! {:<14} NOT JUDGED    {:#}", claim.name(), failure.error);

@@ -15,6 +15,7 @@ mod man;
 mod progress;
 mod run;
 mod schema;
+mod thresholds;
 mod vacuity;
 mod values;
 mod watchdog;

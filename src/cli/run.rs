@@ -224,6 +224,7 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
             workload: workload.info().name.into(),
             model: workload.info().model.into(),
             claims: claims(arguments, workload),
+            thresholds: arguments.judging.threshold.iter().map(ToString::to_string).collect(),
             settings: options.settings(),
         },
         clients: arguments.clients,

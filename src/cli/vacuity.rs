@@ -5,8 +5,8 @@
 //! under faults of which one had no effect, or none struck. Does not know
 //! models: an observation is any completed operation but a blind change that answers with nothing or its own argument.
 
-use crate::history::{History, Operation, Outcome, Symbol, Value};
-use crate::record::faults::nemesis::{START, STOP};
+use crate::history::fault_windows::fault_windows;
+use crate::history::{History, Operation, Outcome, Symbol};
 use crate::record::runner::FAULTS_SETTING;
 
 /// Functions that change an object and learn nothing of it when all goes well.
@@ -60,29 +60,14 @@ pub(super) fn why_vacuous(history: &History, demands: Demands) -> Option<String>
 
 /// Which of the faults that were planned had no effect, and why.
 fn idle_fault(history: &History) -> Option<String> {
-    let mut struck = 0;
-    for note in history.faults() {
-        let name = history.functions().get(note.function);
-        let Some(fault) = name.strip_suffix(START).or_else(|| name.strip_suffix(STOP)) else { continue };
-        let value = history.values().to_value(note.value);
-        match field(&value, "acted") {
-            Some(Value::Bool(true)) => struck += 1,
-            Some(Value::Bool(false)) => {
-                let why = field(&value, "why").map_or_else(String::new, |why| format!(": {why}"));
-                return Some(format!("the fault '{fault}' had no effect{why}"));
-            }
-            // Another tool's line.
-            _ => {}
+    let windows = fault_windows(history);
+    for window in &windows {
+        if let Some(why) = &window.idle {
+            return Some(format!("the fault '{}' had no effect: {why}", window.name));
         }
     }
     let planned = history.header().config.iter().any(|(name, _)| name == FAULTS_SETTING);
-    (planned && struck == 0).then(|| "no fault struck, though some were planned".to_owned())
-}
-
-/// The value of a name in a map.
-fn field<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
-    let Value::Map(pairs) = value else { return None };
-    pairs.iter().find(|(key, _)| *key == Value::text(name)).map(|(_, value)| value)
+    (planned && windows.is_empty()).then(|| "no fault struck, though some were planned".to_owned())
 }
 
 /// The first function that was invoked and never answered.
@@ -113,6 +98,7 @@ fn observes(operation: &Operation<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::history::formats::{self, ReadOptions};
+    use std::fmt::Write;
 
     const DEMANDS: Demands = Demands { min_ops: 1, rejections_count: false };
 
@@ -121,11 +107,11 @@ mod tests {
         let mut text = "{\"consistory\":1,\"config\":{\"run.faults\":\"kill:all@1s+1s\"}}\n".to_owned();
         for function in ["write", "read"] {
             for phase in ["invoke", "ok"] {
-                text += &format!("{{\"process\":0,\"type\":\"{phase}\",\"f\":\"{function}\",\"value\":1}}\n");
+                let _ = writeln!(text, r#"{{"process":0,"type":"{phase}","f":"{function}","value":1}}"#);
             }
         }
         text += line;
-        formats::read(text.as_bytes(), "test", None, &ReadOptions { keyed: None, threads: 1 }).expect("well formed")
+        formats::read(text.as_bytes(), "test", None, &ReadOptions::default()).expect("well formed")
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod builder;
 mod columns;
+pub mod fault_windows;
 pub mod formats;
 mod header;
 mod live;

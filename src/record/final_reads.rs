@@ -46,7 +46,9 @@ pub(super) async fn final_reads(
             // A node that is still away need not be the one that answers final reads.
             problems.push(format!("the system did not settle: {why}"));
         }
-        tell(Progress::FinalReads { reads: reads.len() });
+        if !reads.is_empty() {
+            tell(Progress::FinalReads { reads: reads.len() });
+        }
         let mut reader = Reader { cluster, recorder, timeout: plan.backend.timeout, last, client: None };
         let mut done = 0;
         let within = timeout(reads_max, async {

@@ -7,13 +7,14 @@ use super::clock::Clock;
 use super::cluster::network::LaidNetwork;
 use super::faults::Scene;
 use super::faults::journal::Journal;
-use super::faults::nemesis::{Struck, Torment, WORK_ENDED};
+use super::faults::nemesis::{Struck, Torment};
 use super::faults::schedule::Schedule;
 use super::final_reads::{READS_MAX, final_reads, turned_true};
 use super::recorder::Recorder;
 use super::system::{Adapter, Backend, Cluster, SystemError};
 use super::work::Plan;
 use super::worker::{Ended, Shared, Worker, latencies};
+use crate::history::fault_windows::WORK_ENDED;
 use crate::history::{Header, ProcessId, Value};
 use hdrhistogram::Histogram;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ pub const READY_MAX: Duration = Duration::from_secs(60);
 pub const SETTLE_MAX: Duration = Duration::from_secs(30);
 /// The setting of the history's header that says which faults were planned.
 pub const FAULTS_SETTING: &str = "run.faults";
+/// The setting of the history's header with the demands that the run is made for.
+pub const THRESHOLDS_SETTING: &str = "run.thresholds";
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -69,6 +72,8 @@ pub struct WorkInfo {
     pub model: String,
     /// The claims that the run is made for.
     pub claims: Vec<String>,
+    /// The demands on how the system serves that the run is made for.
+    pub thresholds: Vec<String>,
     /// The settings of the workload by name.
     pub settings: Vec<(String, String)>,
 }
@@ -380,6 +385,8 @@ fn header(plan: &RunPlan<'_>, cluster: &dyn Cluster, clock: &Clock) -> Header {
         ("timeout-ms", plan.backend.timeout.as_millis().to_string()),
     ];
     let run = run.map(|(name, value)| (name.to_owned(), value));
+    let thresholds = plan.about.thresholds.join(",");
+    config.extend((!thresholds.is_empty()).then(|| (THRESHOLDS_SETTING.to_owned(), thresholds)));
     config.extend(plan.faults.iter().map(|schedule| (FAULTS_SETTING.to_owned(), schedule.to_string())));
     config
         .extend(run.into_iter().chain(plan.about.settings.clone()).map(|(name, value)| (format!("run.{name}"), value)));

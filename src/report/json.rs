@@ -1,5 +1,6 @@
 //! Judgements as JSON documents, for scripts: one document a call, or one a line. Field names are stable.
 
+use super::service::ServiceWire;
 use super::words;
 use crate::check::verdict::{Contradiction, Finding, Verdict, Violation};
 use crate::history::{History, Nanos, OpId, Outcome, Value, ValueId};
@@ -23,6 +24,21 @@ pub struct Context {
     pub vacuous: Option<String>,
     /// The claims that could not be judged.
     pub failures: Vec<Failure>,
+    /// How the system served, where that was asked for or faults acted.
+    pub service: Option<ServiceWire>,
+    /// Demands on that.
+    pub thresholds: Vec<ThresholdWire>,
+}
+
+/// A demand on how a system served, and what it amounted to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ThresholdWire {
+    /// The demand.
+    pub threshold: String,
+    /// What was measured, in words.
+    pub measured: String,
+    /// Whether it is met.
+    pub met: bool,
 }
 
 /// A claim that could not be judged.
@@ -44,7 +60,7 @@ pub struct Document(Wire);
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Wire {
-    Judged(JudgedWire),
+    Judged(Box<JudgedWire>),
     Failed(FailedWire),
 }
 
@@ -62,6 +78,10 @@ struct JudgedWire {
     claims: Vec<ClaimWire>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_judged: Vec<Failure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<ServiceWire>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    thresholds: Vec<ThresholdWire>,
 }
 
 #[derive(Serialize)]
@@ -150,7 +170,7 @@ impl Document {
     /// A judged history.
     #[must_use]
     pub fn judged(history: &History, findings: &[Finding], context: Context) -> Self {
-        Self(Wire::Judged(JudgedWire {
+        Self(Wire::Judged(Box::new(JudgedWire {
             schema: SCHEMA,
             history: context.history,
             verdict: context.verdict,
@@ -161,7 +181,9 @@ impl Document {
             warnings: history.warnings().to_vec(),
             claims: findings.iter().map(|finding| claim(history, finding)).collect(),
             not_judged: context.failures,
-        }))
+            service: context.service,
+            thresholds: context.thresholds,
+        })))
     }
 
     /// A history that could not be read or judged: how the command ends for it, in a word and as a code, and why.

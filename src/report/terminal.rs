@@ -41,6 +41,16 @@ pub fn vacuous(why: &str) -> String {
     format!("{OPEN}∅ VACUOUS{OPEN:#}  {why}\n")
 }
 
+/// The line of a demand on how the system served.
+#[must_use]
+pub fn threshold(threshold: &str, measured: &str, met: bool) -> String {
+    if met {
+        format!("{GOOD}✓ {threshold:<14}{GOOD:#} {measured}\n")
+    } else {
+        format!("{BAD}✗ {threshold:<14} BROKEN{BAD:#}        {measured}\n")
+    }
+}
+
 fn line(out: &mut String, history: &History, finding: &Finding) {
     let name = finding.claim.name();
     let exposure = exposure(finding);

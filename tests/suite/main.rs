@@ -4,6 +4,7 @@
 //! - `bugs`: the tester tested against stores that are right or have one named bug
 //! - `cli`: exit codes, streams, bad input
 //! - `corpus`: the histories kept here, the folder is the verdict
+//! - `faults`: faults on real servers: that they act, what they break, that they are undone
 //! - `formats`: what each reader accepts, and what it says about what it refuses
 //! - `generate`: made-up histories are what they say, by an independent brute force
 //! - `objects`: the other models and their deciders against brute force
@@ -20,6 +21,7 @@ mod bugs;
 mod cli;
 mod command;
 mod corpus;
+mod faults;
 mod formats;
 mod generate;
 mod objects;

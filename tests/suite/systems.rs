@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 /// Whether a system's programs are installed. Panics if they are not but must be.
-fn is_there(system: &str) -> bool {
+pub(crate) fn is_there(system: &str) -> bool {
     let folder = tempfile::tempdir().expect("a folder");
     let doctor = say(folder.path(), &["doctor", "--format", "json"]).json();
     let rows = doctor["adapters"].as_array().expect("rows");

@@ -140,10 +140,12 @@ impl LaidNetwork {
         let mut outside = format!("addr add {net}.{OWN}/24 dev {bridge}\nlink set {bridge} up\n");
         for node in 0..NODES_MAX {
             let (namespace, end) = (self.network.namespace(node), format!("cy{number}v{}", node + 1));
-            outside += &format!(
-                "netns add {namespace}\nlink add {end} type veth peer name eth0 netns {namespace}\n\
-                 link set {end} master {bridge} up\n"
-            );
+            let lines = [
+                format!("netns add {namespace}"),
+                format!("link add {end} type veth peer name eth0 netns {namespace}"),
+                format!("link set {end} master {bridge} up\n"),
+            ];
+            outside.push_str(&lines.join("\n"));
         }
         command("ip", &["-batch", "-"], &outside)?;
         for node in 0..NODES_MAX {

@@ -8,6 +8,7 @@ use super::journal::Journal;
 use super::schedule::{Schedule, Step};
 use super::{Acting, Facts, Scene, Unhealed};
 use crate::history::Value;
+use crate::history::fault_windows::{START, STOP};
 use crate::record::recorder::Recorder;
 use crate::record::system::NodeId;
 use rand::SeedableRng;
@@ -28,13 +29,6 @@ const SEED: u64 = 0xFA17_5EED;
 
 /// The line with who leads.
 pub const LEADERS: &str = "leaders";
-/// The end of the name of a line about a strike.
-pub const START: &str = "-start";
-/// The end of the name of a line about a healing.
-pub const STOP: &str = "-stop";
-/// The line that says that clients have ended.
-pub const WORK_ENDED: &str = "work-ended";
-
 /// What became of one fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Struck {
