@@ -1,6 +1,7 @@
 //! The house rules that a machine can hold: who imports whom, sizes, module docs, no unlisted members, true tables.
 
 use consistory::cli::exit_code::Exit;
+use consistory::record::faults::{self, target::Target};
 use consistory::{adapters, check, workloads};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -238,6 +239,17 @@ fn the_readme_lists_every_adapter_workload_and_exit_code() {
         missing.extend((!readme.contains(&row)).then_some(row));
     }
     assert!(missing.is_empty(), "not in the README: {missing:#?}");
+}
+
+#[test]
+fn the_documentation_lists_every_fault_with_its_default_target() {
+    let page = fs::read_to_string(root().join("docs/faults.md")).expect("a page");
+    for fault in faults::all() {
+        let info = fault.info();
+        let row = format!("| `{}` | `{}` |", info.name, info.target);
+        assert!(page.contains(&row), "{row} is not in docs/faults.md");
+        assert!(Target::parse(info.target).is_some() && faults::find(info.name).is_some(), "{}", info.name);
+    }
 }
 
 #[test]

@@ -1,0 +1,33 @@
+//! The cluster as faults see it: its nodes, their processes, and where they run.
+
+use super::process;
+use crate::record::cluster::network::Network;
+use crate::record::system::{Cluster, NodeId};
+use std::sync::Arc;
+
+/// The cluster that faults act on.
+pub struct Scene {
+    /// The system.
+    pub cluster: Arc<dyn Cluster>,
+    /// Where its nodes run, if in namespaces.
+    pub network: Option<Network>,
+}
+
+impl Scene {
+    /// The name of a node.
+    #[must_use]
+    pub fn name(&self, node: NodeId) -> &str {
+        self.cluster.nodes().get(usize::from(node.0)).map_or("", |node| node.name.as_str())
+    }
+
+    /// The living process of a node.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub fn pid(&self, node: NodeId) -> Result<u32, String> {
+        let name = self.name(node);
+        let pids = self.cluster.pids();
+        let pid = pids.into_iter().find(|(of, _)| of == name).map(|(_, pid)| pid);
+        pid.filter(|&pid| process::is_alive(pid)).ok_or_else(|| format!("{name} has no process that this run started"))
+    }
+}
