@@ -86,9 +86,11 @@ impl<'t, M: SlotMask> Front<'t, M> {
         self.layer.push(top(DEAD));
     }
 
-    /// How many events there are.
-    pub(super) fn events(&self) -> usize {
-        self.open.timeline.events.len()
+    /// Whether everything that can follow a configuration with that supply can follow one of this layer.
+    pub(super) fn can_follow(&mut self, other: &Configuration<M>, supply: &Supply) -> bool {
+        let other = Configuration { used: self.supply.adopt(supply, other.used), ..*other };
+        let same = |at: &&Configuration<M>| at.state == other.state;
+        self.layer.iter().filter(same).any(|at| at.dominates(&other, &self.open, &self.supply))
     }
 
     /// Moves on past the next event and keeps that many configurations; whether any were dropped.

@@ -82,6 +82,11 @@ impl Supply {
         *self = fresh;
     }
 
+    /// The row of another supply of the same classes.
+    pub(super) fn adopt(&mut self, other: &Self, row: u32) -> u32 {
+        if row == UNUSED { UNUSED } else { self.intern(other.row(row).into()) }
+    }
+
     fn row(&self, row: u32) -> &[u32] {
         let begin = row as usize * 2 * self.classes;
         &self.rows[begin..begin + 2 * self.classes]
