@@ -104,7 +104,7 @@ impl<M: SlotMask> Chunk<M> {
     fn search(timeline: &Timeline, effort: Effort, number: usize, budget: &Budget) -> Self {
         let begin = number * effort.chunk;
         let end = (begin + effort.chunk).min(timeline.events.len());
-        let mut search: Search<'_, '_, M> = Search::within(timeline, budget, effort, begin, end);
+        let mut search: Search<'_, M> = Search::within(timeline, budget, effort, begin, end);
         let finding = search.run();
         let refuted = matches!(finding, Finding::Stuck(_));
         let Search { checkpoints, finder, mut origins, .. } = search;

@@ -62,7 +62,7 @@ fn run<M: SlotMask>(timeline: &Timeline, places: &[u32], wish: Wish, budget: &Bu
     debug_assert!(timeline.slots <= M::SLOTS, "the caller chose the width");
     // An order is traced back event by event, so nothing may be leapt over.
     let effort = Effort { chunk: if wish.order { 0 } else { Effort::USUAL.chunk }, ..Effort::USUAL };
-    let mut search: Search<'_, '_, M> = Search::new(timeline, budget, effort);
+    let mut search: Search<'_, M> = Search::new(timeline, budget, effort);
     match search.run() {
         Finding::Order if !wish.order => Decision::Holds(None),
         Finding::Order => {

@@ -92,9 +92,9 @@ impl Effort {
 }
 
 /// See the module.
-pub(super) struct Search<'t, 'b, M> {
+pub(super) struct Search<'t, M> {
     timeline: &'t Timeline,
-    budget: &'b Budget,
+    budget: &'t Budget,
     effort: Effort,
     pub(super) finder: Front<'t, M>,
     pub(super) checkpoints: Vec<Checkpoint<M>>,
@@ -117,9 +117,9 @@ pub(super) struct Search<'t, 'b, M> {
     checkpointed: u64,
 }
 
-impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
+impl<'t, M: SlotMask> Search<'t, M> {
     /// A search of the whole history.
-    pub(super) fn new(timeline: &'t Timeline, budget: &'b Budget, effort: Effort) -> Self {
+    pub(super) fn new(timeline: &'t Timeline, budget: &'t Budget, effort: Effort) -> Self {
         let mut search = Self::within(timeline, budget, effort, 0, timeline.events.len());
         search.chunks = Chunks::new(timeline, effort);
         search
@@ -127,8 +127,8 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
 
     /// A search from `begin` to `end`, where what is possible at `begin` is not known: more is assumed possible than
     /// is, some events earlier.
-    pub(super) fn within(timeline: &'t Timeline, budget: &'b Budget, effort: Effort, begin: usize, end: usize) -> Self {
-        let mut finder = Front::new(timeline, false);
+    pub(super) fn within(timeline: &'t Timeline, budget: &'t Budget, effort: Effort, begin: usize, end: usize) -> Self {
+        let mut finder = Front::new(timeline, false, budget);
         match begin.saturating_sub(WARM_UP) {
             0 => finder.layer.push(Configuration::initial(INITIAL)),
             early => finder.assume_anything(early),
@@ -208,7 +208,8 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
             }
             self.exact &= !dropped;
         }
-        Ok(None)
+        // What a layer lacks when the budget ends in the middle of it is not told apart.
+        self.budget.exceeded().map_or(Ok(None), Err)
     }
 
     /// Goes on at the end of the chunk that the next event is in, if that is known to be possible.
@@ -284,7 +285,7 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
         let width = self.effort.proof_width << (2 * rounds.min(16));
         let begin = stuck.saturating_sub(reach);
         let end = (stuck + reach / 2).min(self.timeline.events.len());
-        let mut prover: Front<'_, M> = Front::new(self.timeline, true);
+        let mut prover: Front<'_, M> = Front::new(self.timeline, true, self.budget);
         prover.assume_anything(begin);
         while prover.open.next < end {
             if prover.pass_all(width) == Err(TooWide) {

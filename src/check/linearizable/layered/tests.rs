@@ -80,7 +80,7 @@ fn decide(timeline: &Timeline, effort: Effort) -> Finding {
 /// The finding, and how many chunks were leapt over.
 fn decide_leaping(timeline: &Timeline, effort: Effort) -> (Finding, usize) {
     let budget = Budget::unlimited();
-    let mut search: Search<'_, '_, u64> = Search::new(timeline, &budget, effort);
+    let mut search: Search<'_, u64> = Search::new(timeline, &budget, effort);
     (search.run(), search.chunks.leaps)
 }
 
