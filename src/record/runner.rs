@@ -4,11 +4,9 @@
 //! [`RunSummary::problems`]; only a history that cannot be written is an error from then on.
 
 use super::clock::Clock;
-use super::cluster::network::LaidNetwork;
-use super::faults::Scene;
-use super::faults::journal::Journal;
-use super::faults::nemesis::{Struck, Torment};
+use super::faults::nemesis::Struck;
 use super::faults::schedule::Schedule;
+use super::faults::stage::Stage;
 use super::final_reads::{READS_MAX, final_reads, turned_true};
 use super::recorder::Recorder;
 use super::system::{Adapter, Backend, Cluster, SystemError};
@@ -180,16 +178,16 @@ pub async fn run(
     // Looked at again when the operations begin; here, before anything is started for nothing.
     deadline(begun, plan)?;
     let mut interrupt = stop.clone();
-    let torture = plan.faults.as_ref().map(|schedule| Torture::prepare(plan, schedule)).transpose()?;
-    let network = torture.as_ref().and_then(|torture| torture.network.as_ref()).map(|laid| laid.network().clone());
-    let backend = Backend { network, ..plan.backend.clone() };
+    // Before the cluster, so that it is dropped after it.
+    let stage = plan.faults.as_ref().map(|schedule| Stage::set(schedule, plan.backend, plan.seed)).transpose()?;
+    let backend = Backend { network: stage.as_ref().and_then(Stage::network), ..plan.backend.clone() };
     let start = plan.adapter.start(&backend, begun + READY_MAX);
     let mut cluster: Arc<dyn Cluster> = tokio::select! {
         cluster = start => cluster?.into(),
         () = turned_true(&mut interrupt) => return Err(SystemError::Other("interrupted while the system was starting".into()).into()),
     };
     tell(Progress::Ready { after: begun.elapsed(), nodes: topology(cluster.as_ref()), versions: cluster.versions() });
-    let result = drive(plan, interval, &cluster, torture.as_ref(), tell, stop).await;
+    let result = drive(plan, interval, &cluster, stage.as_ref(), tell, stop).await;
     tell(Progress::Stopping);
     let stopped = Arc::get_mut(&mut cluster).expect("all workers have ended").stop().await;
     match (result, stopped) {
@@ -199,43 +197,6 @@ pub async fn run(
         }
         (Err(run), Err(stop)) => Err(RunError::NotStopped { run: Box::new(run), stop }),
         (result, Ok(())) => result,
-    }
-}
-
-/// What faults need before the system starts. The network outlives the system's stop.
-struct Torture<'a> {
-    schedule: &'a Schedule,
-    network: Option<LaidNetwork>,
-    journal: Journal,
-}
-
-impl<'a> Torture<'a> {
-    fn prepare(plan: &RunPlan<'_>, schedule: &'a Schedule) -> Result<Self, RunError> {
-        let journal = Journal::create(&plan.backend.folder)?;
-        let network = schedule.needs_network().then(|| LaidNetwork::lay(&journal)).transpose()?;
-        Ok(Self { schedule, network, journal })
-    }
-
-    /// Carries out the schedule until clients have ended; tells when that is.
-    async fn run(
-        &self,
-        cluster: &Arc<dyn Cluster>,
-        shared: &Shared,
-        seed: u64,
-        tell: &(dyn Fn(Progress) + Sync),
-        over: watch::Receiver<bool>,
-    ) -> Vec<Struck> {
-        let network = self.network.as_ref().map(|laid| laid.network().clone());
-        let torment = Torment {
-            schedule: self.schedule,
-            scene: Arc::new(Scene { cluster: Arc::clone(cluster), network }),
-            journal: &self.journal,
-            recorder: &shared.recorder,
-            started: shared.started,
-            seed,
-            tell: &|text| tell(Progress::Fault(text)),
-        };
-        torment.run(over).await
     }
 }
 
@@ -257,7 +218,7 @@ async fn drive(
     plan: &RunPlan<'_>,
     interval: Option<Duration>,
     cluster: &Arc<dyn Cluster>,
-    torture: Option<&Torture<'_>>,
+    stage: Option<&Stage<'_>>,
     tell: &(dyn Fn(Progress) + Sync),
     mut stop: watch::Receiver<bool>,
 ) -> Result<RunSummary, RunError> {
@@ -291,14 +252,17 @@ async fn drive(
         joined
     };
     let tormenting = async {
-        match torture {
-            Some(torture) => torture.run(cluster, &shared, plan.seed, tell, ended).await,
+        match stage {
+            Some(stage) => {
+                let tell = |what| tell(Progress::Fault(what));
+                stage.torment(cluster, &shared.recorder, shared.started, &tell, ended).await
+            }
             None => Vec::new(),
         }
     };
     let (Joined { latency_us, last, missed, mut problems }, faults) = tokio::join!(joining, tormenting);
     let elapsed = started.elapsed();
-    if torture.is_some() {
+    if stage.is_some() {
         shared.recorder.note(WORK_ENDED, &Value::Nil);
     }
     let stays = |struck: &Struck| struck.stays.as_ref().map(|why| format!("{} was not undone: {why}", struck.step));

@@ -25,6 +25,7 @@ mod restart;
 mod rules;
 mod scene;
 pub mod schedule;
+pub(super) mod stage;
 pub mod target;
 
 /// Every fault.
