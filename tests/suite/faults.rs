@@ -163,6 +163,12 @@ fn etcd_stays_linearizable_when_its_leader_is_killed_paused_and_partitioned() {
 }
 
 #[test]
+fn etcd_stays_linearizable_when_it_is_cut_one_way_in_a_ring_and_by_loss() {
+    let arguments = "--fault-warm-up 1s --fault-length 3s --fault-pause 1s";
+    holds("etcd?nodes=5", "partition-one-way:leader,partition-ring,loss:follower", arguments);
+}
+
+#[test]
 fn etcd_keeps_what_it_acknowledged_when_all_members_restart() {
     holds("etcd", "restart", "-w set --fault-warm-up 1s --fault-length 0s --fault-pause 4s");
 }
