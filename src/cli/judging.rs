@@ -46,9 +46,12 @@ impl Deref for JudgingArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Judging")]
 pub(super) struct QuestionArgs {
-    /// What to judge, such as linearizable or lost-acks (default: what the history was recorded for)
+    /// What to judge (see `consistory list claims`; default: what the history was recorded for)
     #[arg(long, value_delimiter = ',', value_parser = claim, value_name = "CLAIM,…")]
     pub(super) claim: Vec<Claim>,
+    /// Judge every claim that the history can express, and name the strongest that are not violated
+    #[arg(long, conflicts_with = "claim")]
+    pub(super) all: bool,
     /// How much time and memory reading and judging may take, such as 60s,4GiB
     #[arg(long, value_parser = values::budget, value_name = "TIME,MEMORY")]
     pub(super) budget: Option<BudgetArg>,
@@ -90,6 +93,7 @@ impl ObjectArgs {
     pub(super) fn question(&self, judging: &QuestionArgs) -> Question {
         Question {
             claims: judging.claim.clone(),
+            all: judging.all,
             model: self.model.clone(),
             initial: self.init.clone(),
             failed_cas: match self.failed_cas {
@@ -138,6 +142,8 @@ pub(super) struct Judged {
     /// The claims that could not be judged beside those that were.
     failures: Vec<(Claim, Failed)>,
     vacuous: Option<String>,
+    /// Whether every claim was judged that could be.
+    all: bool,
     pub(super) exit: Exit,
     name: String,
     cpu: Duration,
@@ -212,7 +218,8 @@ impl<'a> Judgement<'a> {
             exit = exit.worse(Exit::Vacuous);
         }
         let cpu = watchdog::cpu_time().saturating_sub(cpu);
-        Ok(Judged { history, findings, failures, vacuous, exit, name, cpu, wall: wall.elapsed() })
+        let all = question.all;
+        Ok(Judged { history, findings, failures, vacuous, all, exit, name, cpu, wall: wall.elapsed() })
     }
 
     fn question(&self) -> Question {
@@ -309,8 +316,11 @@ impl Judged {
         if let Some(why) = &self.vacuous {
             text.push_str(&terminal::vacuous(why));
         }
+        if self.all {
+            text.push_str(&terminal::strongest(&self.findings));
+        }
         for (claim, failure) in &self.failures {
-            let _ = writeln!(text, "! {:<14} NOT JUDGED    {:#}", claim.name(), failure.error);
+            let _ = writeln!(text, "! {:<19} NOT JUDGED    {:#}", claim.name(), failure.error);
         }
         text
     }

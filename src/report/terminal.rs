@@ -1,7 +1,8 @@
 //! Verdicts for people: one line a claim, then the counterexample. Marks (✓ ✗ ? ∅) always stand beside colours.
 
 use super::{drawing, grouped, words};
-use crate::check::verdict::{Finding, Undecided, Verdict, Violation, Why};
+use crate::check::guarantee;
+use crate::check::verdict::{Contradiction, Finding, Undecided, Verdict, Violation, Why};
 use crate::history::History;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
@@ -10,6 +11,8 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const OPEN: Style = AnsiColor::Yellow.on_default().bold();
 const DIM: Style = Style::new().dimmed();
+/// The width of the longest claim's name.
+const NAME: usize = 19;
 /// So many states are spelled; more are counted.
 const STATES_MAX: usize = 3;
 /// The most characters of a state.
@@ -27,12 +30,24 @@ pub fn findings(history: &History, findings: &[Finding]) -> String {
     }
     for finding in findings {
         match &finding.verdict {
+            // Shown where the weaker claim is.
+            Verdict::Violated(Violation { kind: Contradiction::Implied { .. }, .. }) => {}
             Verdict::Violated(violation) => why(&mut out, history, finding, violation),
             Verdict::Undecided(undecided) => open(&mut out, history, undecided),
             Verdict::Holds(_) => {}
         }
     }
     out
+}
+
+/// Which claims hold that no other one implies which holds, in one line.
+#[must_use]
+pub fn strongest(findings: &[Finding]) -> String {
+    let held = findings.iter().filter(|finding| matches!(finding.verdict, Verdict::Holds(_))).map(|finding| finding.claim);
+    let names: Vec<&str> =
+        guarantee::strongest(&held.collect::<Vec<_>>()).into_iter().map(guarantee::Claim::name).collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    format!("strongest not violated: {names}\n")
 }
 
 /// The line of a run that tested too little to say anything good.
@@ -45,14 +60,17 @@ fn line(out: &mut String, history: &History, finding: &Finding) {
     let name = finding.claim.name();
     let exposure = exposure(finding);
     let _ = match &finding.verdict {
-        Verdict::Holds(_) => writeln!(out, "{GOOD}✓ {name:<14}{GOOD:#} not violated  {exposure}"),
+        Verdict::Holds(_) => writeln!(out, "{GOOD}✓ {name:<NAME$}{GOOD:#} not violated  {exposure}"),
         Verdict::Violated(violation) => {
-            let place = headline(history, finding, violation);
-            writeln!(out, "{BAD}✗ {name:<14} VIOLATED{BAD:#}      {place}{exposure}")
+            let place = match violation.kind {
+                Contradiction::Implied { by } => format!("since {} is · ", by.name()),
+                _ => headline(history, finding, violation),
+            };
+            writeln!(out, "{BAD}✗ {name:<NAME$} VIOLATED{BAD:#}      {place}{exposure}")
         }
         Verdict::Undecided(undecided) => {
             let why = &undecided.why;
-            writeln!(out, "{OPEN}? {name:<14} UNDECIDED{OPEN:#}     {why}; {exposure}")
+            writeln!(out, "{OPEN}? {name:<NAME$} UNDECIDED{OPEN:#}     {why}; {exposure}")
         }
     };
     for assumption in &finding.assumptions {
@@ -61,6 +79,12 @@ fn line(out: &mut String, history: &History, finding: &Finding) {
 }
 
 fn exposure(finding: &Finding) -> String {
+    let implied = |name: &str| guarantee::find(name).is_some_and(|claim| claim.implies(finding.claim));
+    if let [(by, _)] = finding.decided_by[..]
+        && implied(by)
+    {
+        return format!("since {by} is not");
+    }
     let operations = grouped(finding.operations as u64);
     let objects = grouped(finding.objects as u64);
     let plural = if finding.objects == 1 { "" } else { "s" };
@@ -87,8 +111,11 @@ fn why(out: &mut String, history: &History, finding: &Finding, violation: &Viola
     for line in words::counterexample(history, violation) {
         let _ = writeln!(out, "  {line}");
     }
-    for line in drawing::timeline(history, &words::cast(violation)) {
-        let _ = writeln!(out, "{DIM}  {line}{DIM:#}");
+    // A picture shows time, which only these are about.
+    if matches!(violation.kind, Contradiction::NoOrder | Contradiction::LostAcknowledged { .. }) {
+        for line in drawing::timeline(history, &words::cast(violation)) {
+            let _ = writeln!(out, "{DIM}  {line}{DIM:#}");
+        }
     }
     if violation.before > 0 {
         let states: Vec<String> = violation.states.iter().take(STATES_MAX).map(|state| shortened(state)).collect();
