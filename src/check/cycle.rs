@@ -5,7 +5,7 @@ use super::transactions::Rows;
 /// The nodes of a cycle, each with an edge to the next and the last with one to the first; `None` if there is none.
 /// `edges` are pairs of a node and one that comes after it.
 #[must_use]
-pub fn find(nodes: usize, edges: &[(u32, u32)]) -> Option<Vec<u32>> {
+pub(super) fn find(nodes: usize, edges: &[(u32, u32)]) -> Option<Vec<u32>> {
     let after = Rows::grouped(nodes, edges);
     let mut open = vec![0_u32; nodes];
     for &(_, to) in edges {

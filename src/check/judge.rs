@@ -7,7 +7,7 @@ use super::key_value::Sessions;
 use super::lattice;
 use super::linearizable::catalogue;
 use super::models::{FailedCas, NotThisModel};
-use super::verdict::Finding;
+use super::verdict::{Finding, Undecided, Verdict, Why};
 use crate::history::{History, Value};
 use std::cell::OnceCell;
 
@@ -138,13 +138,26 @@ fn judge_by_model(
     question: &Question,
     budget: &Budget,
 ) -> Result<Finding, JudgeError> {
+    let operations = history.len();
+    let finding = |verdict, decided_by, objects| Finding {
+        claim,
+        model: None,
+        verdict,
+        decided_by,
+        operations,
+        objects,
+        assumptions: Vec::new(),
+    };
+    if !history.header().has_time() {
+        let why = "the history says nothing about time, only what each client did in which order; judge with --all";
+        let undecided = Undecided { why: Why::Unsupported(why.to_owned()), open: Vec::new(), decided: 0 };
+        return Ok(finding(Verdict::Undecided(undecided), Vec::new(), 0));
+    }
     if claim != Claim::LostAcks {
         return catalogue::judge(history, question, budget);
     }
     let (verdict, objects) = lost_acks::judge(history);
-    let decided_by = vec![("set difference", objects)];
-    let operations = history.len();
-    Ok(Finding { claim, model: None, verdict, decided_by, operations, objects, assumptions: Vec::new() })
+    Ok(finding(verdict, vec![("set difference", objects)], objects))
 }
 
 /// The claims that were asked for, or those that the history was recorded for. One that nobody knows here is an error:

@@ -16,8 +16,8 @@ fn expressible(history: &History, question: &Question) -> Vec<Claim> {
     let keys = is_key_value(history, question);
     let has_additions = history.functions().find("add").is_some();
     let means_something = |claim: Claim| match claim {
-        Claim::Linearizable => true,
-        Claim::LostAcks => has_additions,
+        Claim::Linearizable => history.header().has_time(),
+        Claim::LostAcks => has_additions && history.header().has_time(),
         _ => keys,
     };
     guarantee::all().iter().map(|info| info.claim).filter(|&claim| means_something(claim)).collect()
