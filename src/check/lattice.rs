@@ -1,6 +1,6 @@
 //! Judging every claim that a history can express, with as little work as the lattice of claims allows.
 //!
-//! The strongest claim is asked first, then the others from the weakest up: what a claim that holds implies is not asked
+//! Linearizability is asked first, then the others from the weakest up: what a claim that holds implies is not asked
 //! again, and neither is what a broken claim rules out, so that each counterexample is one of a weakest broken claim.
 
 use super::budget::Budget;
@@ -10,6 +10,10 @@ use super::key_value::Sessions;
 use super::transactions::is_key_value;
 use super::verdict::{Contradiction, Finding, Verdict, Violation, Witness};
 use crate::history::History;
+use std::time::Duration;
+
+/// Every claim may take so long, if so much is left.
+const LEAST: Duration = Duration::from_millis(100);
 
 /// The claims that mean something for this history, strongest first.
 fn expressible(history: &History, question: &Question) -> Vec<Claim> {
@@ -28,10 +32,12 @@ pub(super) fn judge_all(history: &History, question: &Question, budget: &Budget)
     let claims = expressible(history, question);
     let sessions = Sessions::of(history, question);
     let mut judged: Vec<Judged> = Vec::new();
-    let order = claims.iter().take(1).chain(claims.iter().skip(1).rev());
-    for &claim in order {
+    let (first, others): (Vec<Claim>, Vec<Claim>) = claims.iter().partition(|&&claim| claim == Claim::Linearizable);
+    for claim in first.into_iter().chain(others.into_iter().rev()) {
+        // A search must leave time for what is decided without one.
+        let share = budget.slice(if claim == Claim::Linearizable { 2 } else { 1 }, LEAST);
         let finding = implied(claim, &judged)
-            .map_or_else(|| judge_claim(claim, history, question, &sessions, budget), Ok::<_, JudgeError>);
+            .map_or_else(|| judge_claim(claim, history, question, &sessions, &share), Ok::<_, JudgeError>);
         judged.push((claim, finding));
     }
     refer(&mut judged);

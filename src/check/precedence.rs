@@ -134,8 +134,11 @@ impl Clocks {
                     continue;
                 }
                 let from = source as usize * sessions;
-                let other =
-                    if from < row { &before[from..from + sessions] } else { &after[from - row - sessions..][..sessions] };
+                let other = if from < row {
+                    &before[from..from + sessions]
+                } else {
+                    &after[from - row - sessions..][..sessions]
+                };
                 for (mine, theirs) in own.iter_mut().zip(other) {
                     *mine = (*mine).max(*theirs);
                 }

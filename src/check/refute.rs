@@ -103,7 +103,8 @@ impl Small<'_> {
         }
         let mut with_conflicts = order.clone();
         let mut wrong: Vec<Refutation> = Vec::new();
-        for (reader, key, source, writer) in self.rivals().filter(|&(reader, .., writer)| order.reaches(writer, reader)) {
+        for (reader, key, source, writer) in self.rivals().filter(|&(reader, .., writer)| order.reaches(writer, reader))
+        {
             let steps = order.way(writer, reader);
             let at = Some((reader, key));
             if source == INITIAL {
@@ -118,10 +119,25 @@ impl Small<'_> {
         }
         let shortest = wrong.into_iter().min_by_key(|refutation| refutation.steps.len());
         if shortest.is_some() || !convergent {
-            return shortest;
+            return shortest.or_else(|| self.one_transaction(&order));
         }
         with_conflicts.close();
         with_conflicts.cycle().map(|steps| found(Pattern::NoCommonOrder, steps))
+    }
+
+    /// Whether some transaction's reads do not fit together.
+    fn one_transaction(&self, order: &Relation) -> Option<Refutation> {
+        let several = |reader: &u32| self.transactions.reads(*reader).len() > 1;
+        self.transactions.all().filter(several).find_map(|transaction| {
+            let mut own = order.clone();
+            for (reader, key, source, writer) in self.rivals().filter(|&(reader, ..)| reader == transaction) {
+                if order.reaches(writer, reader) {
+                    own.add(writer, source, hidden(reader, key));
+                }
+            }
+            own.close();
+            own.cycle().map(|steps| found(Pattern::NoView, steps))
+        })
     }
 
     /// Whether some session has no view of its own.
@@ -226,7 +242,9 @@ impl Small<'_> {
     /// What a session had read up to a transaction: source, key and reader.
     fn read_until(&self, last: u32) -> impl Iterator<Item = (u32, ValueId, u32)> {
         let counts = move |&by: &u32| by == last || self.transactions.in_session_order(by, last);
-        let reads = move |by: u32| self.transactions.reads(by).iter().map(move |read| (read.source, self.transactions.key(read.key), by));
+        let reads = move |by: u32| {
+            self.transactions.reads(by).iter().map(move |read| (read.source, self.transactions.key(read.key), by))
+        };
         self.transactions.all().filter(counts).flat_map(reads).filter(|(source, ..)| *source != INITIAL)
     }
 

@@ -11,7 +11,9 @@ pub(super) fn wrong_read(history: &History, wrong: &WrongRead, letter: impl Fn(O
     let writer = wrong.writer.map_or_else(|| "its writer".to_owned(), letter);
     match wrong.kind {
         WrongReadKind::ThinAir => format!("{reader} read {value} of {key}, which nobody wrote."),
-        WrongReadKind::Aborted => format!("{reader} read {value} of {key}, which only {writer} wrote, and that failed."),
+        WrongReadKind::Aborted => {
+            format!("{reader} read {value} of {key}, which only {writer} wrote, and that failed.")
+        }
         WrongReadKind::Future => format!("{reader} read {value} of {key} before it wrote that itself."),
         WrongReadKind::NotOwn => format!("{reader} read {value} of {key} after it had written another value itself."),
         WrongReadKind::Intermediate => format!("{reader} read {value} of {key}, which {writer} itself overwrote."),
@@ -40,7 +42,9 @@ pub(super) fn forbidden(
         Pattern::Overwritten => {
             format!("So what {reader} read of {key} was overwritten before, as it had to know.")
         }
-        Pattern::NoOrder => "No order of these operations that contains each client's own explains every read.".to_owned(),
+        Pattern::NoOrder => {
+            "No order of these operations that contains each client's own explains every read.".to_owned()
+        }
     });
     lines
 }

@@ -43,7 +43,8 @@ pub fn findings(history: &History, findings: &[Finding]) -> String {
 /// Which claims hold that no other one implies which holds, in one line.
 #[must_use]
 pub fn strongest(findings: &[Finding]) -> String {
-    let held = findings.iter().filter(|finding| matches!(finding.verdict, Verdict::Holds(_))).map(|finding| finding.claim);
+    let held =
+        findings.iter().filter(|finding| matches!(finding.verdict, Verdict::Holds(_))).map(|finding| finding.claim);
     let names: Vec<&str> =
         guarantee::strongest(&held.collect::<Vec<_>>()).into_iter().map(guarantee::Claim::name).collect();
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };

@@ -3,6 +3,7 @@
 //! - `adapters`: each adapter's operations, topologies and failures against real servers
 //! - `bugs`: the tester tested against stores that are right or have one named bug
 //! - `cli`: exit codes, streams, bad input
+//! - `consistency`: claims below linearizable against their definitions and the papers' examples
 //! - `corpus`: the histories kept here, the folder is the verdict
 //! - `formats`: what each reader accepts, and what it says about what it refuses
 //! - `generate`: made-up histories are what they say, by an independent brute force
@@ -19,6 +20,7 @@ mod adapters;
 mod bugs;
 mod cli;
 mod command;
+mod consistency;
 mod corpus;
 mod formats;
 mod generate;

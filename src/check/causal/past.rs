@@ -5,6 +5,10 @@
 //! (`CyclicCO`) that is CC (Bouajjani and others, POPL 2017, Section 5). CCv wants besides that the edges from each such
 //! `u` to `w` are acyclic together with the causal order (`CyclicCF`).
 //!
+//! A transaction that reads from several has all of that at once: there must be one order of its past that explains all
+//! its reads, so that its own edges from each `u` to `w` are acyclic together with the causal order. For single reads
+//! that is `WriteCORead` again; CCv implies it.
+//!
 //! Only the last writer of each session matters: earlier ones are before it. Clocks and cursors only move forward along a
 //! session, so that each read costs one step for each session that writes its key: O(reads × sessions) time, and an edge
 //! is stored only if neither end is known to be before the other. Exact.
@@ -12,6 +16,7 @@
 use super::sources;
 use crate::check::answer::Answer;
 use crate::check::budget::{Budget, Stop};
+use crate::check::cycle;
 use crate::check::precedence::{Clocks, Edge, Stuck, schedule, trail};
 use crate::check::transactions::{INITIAL, Rows, Transactions, Writers};
 
@@ -27,7 +32,8 @@ pub fn decide(
     convergent: bool,
     budget: &Budget,
 ) -> Answer {
-    let mut scan = Scan { transactions, clocks, writers, convergent, budget, conflicts: Vec::new(), limit: EDGES_PER_ROUND };
+    let mut scan =
+        Scan { transactions, clocks, writers, convergent, budget, conflicts: Vec::new(), limit: EDGES_PER_ROUND };
     match scan.run() {
         Err(Found::Contradiction(core)) => Answer::violated(core),
         Err(Found::Stopped(stop)) => Answer::GaveUp(stop),
@@ -77,6 +83,9 @@ impl Scan<'_> {
 
     /// `cursors` count for each key and session the writers in the past.
     fn reader(&mut self, reader: u32, cursors: &mut [u32]) -> Result<(), Found> {
+        if !self.convergent {
+            self.conflicts.clear();
+        }
         let past = self.clocks.row(reader);
         for read in self.transactions.reads(reader) {
             for entry in self.writers.entries(read.key) {
@@ -93,7 +102,31 @@ impl Scan<'_> {
                 }
             }
         }
-        Ok(())
+        if self.convergent { Ok(()) } else { self.explains_itself() }
+    }
+
+    /// Whether the conflicts of one transaction leave an order of its past that explains all its reads: no source may
+    /// come, by conflicts and causes, before itself. Only transactions with several sources can fail.
+    fn explains_itself(&self) -> Result<(), Found> {
+        let conflicts = &self.conflicts;
+        let same_end = |conflict: &Conflict| conflict.edge.after == conflicts[0].edge.after;
+        if conflicts.iter().all(same_end) {
+            return Ok(());
+        }
+        let is_until = |one: u32, two: u32| one == two || self.clocks.precedes(self.transactions, one, two);
+        let pairs = (0..).zip(conflicts).flat_map(|(at, first)| {
+            let continues = move |next: &Conflict| is_until(first.edge.after, next.edge.before);
+            (0..).zip(conflicts).filter(move |(_, next)| continues(next)).map(move |(to, _)| (at, to))
+        });
+        let Some(cycle) = cycle::find(conflicts.len(), &pairs.collect::<Vec<_>>()) else { return Ok(()) };
+        let mut core = Vec::new();
+        for (place, &at) in cycle.iter().enumerate() {
+            let conflict = conflicts[at as usize];
+            let next = conflicts[cycle[(place + 1) % cycle.len()] as usize];
+            core.extend(self.way(conflict.edge.before, conflict.reader));
+            core.extend(self.way(conflict.edge.after, next.edge.before));
+        }
+        Err(Found::Contradiction(core))
     }
 
     /// `writer` is in the past of `reader`, who read the same key from `source`.
@@ -110,11 +143,9 @@ impl Scan<'_> {
             core.extend(self.way(writer, reader));
             return Err(Found::Contradiction(core));
         }
-        if self.convergent {
-            self.conflicts.push(Conflict { edge: Edge { before: writer, after: source }, reader });
-            if self.conflicts.len() >= self.limit {
-                self.tidy().map_err(Found::Stopped)?;
-            }
+        self.conflicts.push(Conflict { edge: Edge { before: writer, after: source }, reader });
+        if self.conflicts.len() >= self.limit {
+            self.tidy().map_err(Found::Stopped)?;
         }
         Ok(())
     }

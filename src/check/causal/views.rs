@@ -76,10 +76,8 @@ impl<'t> View<'t> {
         let first = vec![NEVER; transactions.len()];
         let (derived, known, into) = (Vec::new(), FxHashSet::default(), FxHashMap::default());
         let mut view = Self { transactions, base, writers, session, first, derived, known, into };
-        let mut seen: Vec<u32> = (0..)
-            .take(transactions.session_count())
-            .map(|session| transactions.of_session(session).start)
-            .collect();
+        let mut seen: Vec<u32> =
+            (0..).take(transactions.session_count()).map(|session| transactions.of_session(session).start).collect();
         for (place, own) in (1..).zip(transactions.of_session(session)) {
             view.first[own as usize] = place;
             match base {
@@ -124,9 +122,12 @@ impl<'t> View<'t> {
                 break;
             }
         }
-        let reads_ahead = |reader: &u32| self.transactions.reads(*reader).iter().any(|read| {
-            read.source != INITIAL && self.transactions.in_session_order(*reader, read.source)
-        });
+        let reads_ahead = |reader: &u32| {
+            self.transactions
+                .reads(*reader)
+                .iter()
+                .any(|read| read.source != INITIAL && self.transactions.in_session_order(*reader, read.source))
+        };
         // Without derived edges the base is all, and what it lacks to be acyclic is a read of an own later write.
         if self.derived.is_empty() && !own.clone().any(|reader| reads_ahead(&reader)) {
             return Ok(());

@@ -39,10 +39,8 @@ pub fn search(transactions: &Transactions, budget: &Budget) -> Found {
 #[must_use]
 pub fn replays(transactions: &Transactions, order: &[u32]) -> bool {
     let mut last: FxHashMap<u32, u32> = FxHashMap::default();
-    let mut next: Vec<u32> = (0..)
-        .take(transactions.session_count())
-        .map(|session| transactions.of_session(session).start)
-        .collect();
+    let mut next: Vec<u32> =
+        (0..).take(transactions.session_count()).map(|session| transactions.of_session(session).start).collect();
     order.len() == transactions.len()
         && order.iter().all(|&transaction| {
             let session = transactions.session(transaction) as usize;

@@ -61,8 +61,8 @@ struct Graph<'t> {
     transactions: &'t Transactions,
     guarantee: Guarantee,
     edges: Vec<(u32, u32)>,
-    /// The transaction whose read asks for an edge between writers.
-    readers: FxHashMap<(u32, u32), u32>,
+    /// The transaction, and the place of its read, that asks for an edge between writers.
+    readers: FxHashMap<(u32, u32), (u32, usize)>,
 }
 
 impl Graph<'_> {
@@ -103,17 +103,17 @@ impl Graph<'_> {
         let (Ok(before) | Err(before)) = known.map_err(|_| own.writers.len());
         if let Some(&node) = before.checked_sub(1).and_then(|at| own.nodes.get(at)) {
             self.edges.push((node, source));
-            self.readers.entry((node, source)).or_insert(reader);
+            self.readers.entry((node, source)).or_insert((reader, 0));
         }
         if let Ok(at) = known {
             for later in own.told[at].max(at + 1)..own.writers.len() {
-                self.demand(own.writers[later], source, reader);
+                self.demand(own.writers[later], source, (reader, 0));
             }
             own.told[at] = own.writers.len();
         }
     }
 
-    fn demand(&mut self, before: u32, after: u32, reader: u32) {
+    fn demand(&mut self, before: u32, after: u32, reader: (u32, usize)) {
         if self.readers.insert((before, after), reader).is_none() {
             self.edges.push((before, after));
         }
@@ -158,18 +158,18 @@ impl Graph<'_> {
         for session in 0..sessions {
             seen.clear();
             for reader in transactions.of_session(session) {
-                for read in transactions.reads(reader) {
+                for (place, read) in transactions.reads(reader).iter().enumerate() {
                     if read.source != INITIAL {
                         seen.add(read.source);
                     }
                     let Some(last) = seen.last.get_mut(&read.key) else { continue };
                     if read.source == INITIAL {
                         let writer = last[0];
-                        return Err(Answer::violated(self.why_seen(writer, reader)));
+                        return Err(Answer::violated(self.why_seen(writer, (reader, place))));
                     }
                     for before in std::mem::replace(last, vec![read.source]) {
                         if before != read.source {
-                            self.demand(before, read.source, reader);
+                            self.demand(before, read.source, (reader, place));
                         }
                     }
                 }
@@ -181,8 +181,8 @@ impl Graph<'_> {
         Ok(())
     }
 
-    /// The transactions by which `reader` must see `writer`.
-    fn why_seen(&self, writer: u32, reader: u32) -> Vec<u32> {
+    /// The transactions by which the read at that place of `reader` must see `writer`.
+    fn why_seen(&self, writer: u32, (reader, place): (u32, usize)) -> Vec<u32> {
         let transactions = self.transactions;
         let mut came_from: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         let mut queue = std::collections::VecDeque::new();
@@ -192,15 +192,15 @@ impl Graph<'_> {
                 way
             });
         };
-        let session = transactions.of_session(transactions.session(reader));
         let read_by = |last: u32| {
             let until = transactions.of_session(transactions.session(last)).start..=last;
             until.flat_map(|by| transactions.reads(by).iter().map(move |read| (read.source, by)))
         };
-        for (source, by) in read_by(reader).filter(|(source, _)| *source != INITIAL) {
+        let now = transactions.reads(reader)[..=place].iter().map(|read| (read.source, reader));
+        let before = read_by(reader).filter(|(_, by)| *by != reader);
+        for (source, by) in before.chain(now).filter(|(source, _)| *source != INITIAL) {
             offer(source, vec![by], &mut queue);
         }
-        debug_assert!(session.contains(&reader));
         while let Some(at) = queue.pop_front() {
             if at == writer {
                 break;
@@ -239,7 +239,7 @@ impl Graph<'_> {
                 core.push(after - count);
             }
             let Some(&reader) = self.readers.get(&(before, after)) else { continue };
-            core.push(reader);
+            core.push(reader.0);
             if before < count && self.guarantee != Guarantee::ReadYourWrites {
                 core.extend(self.why_seen(before, reader));
             }

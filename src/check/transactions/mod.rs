@@ -141,7 +141,8 @@ impl Transactions {
     /// Sources are numbers of transactions, session after session.
     #[must_use]
     pub fn of_sessions(sessions: &[Vec<Transaction>], keys: u32) -> Self {
-        let mut all = Self::empty((0..keys).map(|key| ValueId::small(i64::from(key)).unwrap_or(ValueId::NIL)).collect());
+        let mut all =
+            Self::empty((0..keys).map(|key| ValueId::small(i64::from(key)).unwrap_or(ValueId::NIL)).collect());
         for (session, transactions) in (0..).zip(sessions) {
             for transaction in transactions {
                 let op = OpId(index(all.ops.len()));
@@ -165,13 +166,7 @@ impl Transactions {
         }
     }
 
-    fn push(
-        &mut self,
-        op: OpId,
-        session: u32,
-        reads: impl Iterator<Item = Read>,
-        writes: impl Iterator<Item = u32>,
-    ) {
+    fn push(&mut self, op: OpId, session: u32, reads: impl Iterator<Item = Read>, writes: impl Iterator<Item = u32>) {
         self.ops.push(op);
         self.sessions.push(session);
         reads.for_each(|read| self.reads.push(read));
@@ -290,11 +285,8 @@ impl Transactions {
             }
             last = Some(session);
             let renamed = |read: &Read| {
-                let source = if read.source == INITIAL {
-                    INITIAL
-                } else {
-                    index(keep.binary_search(&read.source).ok()?)
-                };
+                let source =
+                    if read.source == INITIAL { INITIAL } else { index(keep.binary_search(&read.source).ok()?) };
                 Some(Read { key: read.key, source })
             };
             let number = index(part.session_starts.len() - 1);

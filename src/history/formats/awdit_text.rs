@@ -34,7 +34,8 @@ impl Format for AwditText {
     }
 
     fn read(&self, input: &mut Input<'_>, _: &ReadOptions) -> Result<History, ReadError> {
-        let mut reader = Reader { sessions: Sessions::new(), session: 0, accesses: Vec::new(), place: Place::default() };
+        let mut reader =
+            Reader { sessions: Sessions::new(), session: 0, accesses: Vec::new(), place: Place::default() };
         let mut blocks = Blocks::new(input);
         let mut number = 0;
         while let Some(block) = blocks.next()? {

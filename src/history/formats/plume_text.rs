@@ -20,7 +20,8 @@ pub(super) struct PlumeText;
 /// The transaction of accesses that had no effect.
 const ABORTED: i64 = -1;
 
-const EXPECTED: &str = "a line is r(key,value,session,transaction) or w(key,value,session,transaction) in whole numbers";
+const EXPECTED: &str =
+    "a line is r(key,value,session,transaction) or w(key,value,session,transaction) in whole numbers";
 
 impl Format for PlumeText {
     fn info(&self) -> FormatInfo {
