@@ -308,7 +308,9 @@ impl Small<'_> {
             }
             let keys = self.transactions.writes(at);
             let before: Vec<u32> = keys.iter().map(|&key| last[key as usize]).collect();
-            keys.iter().for_each(|&key| last[key as usize] = at);
+            for &key in keys {
+                last[key as usize] = at;
+            }
             next[session] += 1;
             let found = self.some_order(next, last, steps)?;
             next[session] -= 1;

@@ -11,8 +11,8 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const OPEN: Style = AnsiColor::Yellow.on_default().bold();
 const DIM: Style = Style::new().dimmed();
-/// The width of the longest claim's name.
-const NAME: usize = 19;
+/// The least width of a claim's name.
+const NAME_MIN: usize = 14;
 /// So many states are spelled; more are counted.
 const STATES_MAX: usize = 3;
 /// The most characters of a state.
@@ -25,16 +25,18 @@ const OPEN_MAX: usize = 5;
 #[must_use]
 pub fn findings(history: &History, findings: &[Finding]) -> String {
     let mut out = String::new();
+    let width = findings.iter().map(|finding| finding.claim.name().len()).max().unwrap_or(0).max(NAME_MIN);
     for finding in findings {
-        line(&mut out, history, finding);
+        line(&mut out, history, finding, width);
     }
     for finding in findings {
         match &finding.verdict {
-            // Shown where the weaker claim is.
-            Verdict::Violated(Violation { kind: Contradiction::Implied { .. }, .. }) => {}
-            Verdict::Violated(violation) => why(&mut out, history, finding, violation),
+            Verdict::Violated(violation) if !matches!(violation.kind, Contradiction::Implied { .. }) => {
+                why(&mut out, history, finding, violation);
+            }
             Verdict::Undecided(undecided) => open(&mut out, history, undecided),
-            Verdict::Holds(_) => {}
+            // A violation that a weaker claim implies is shown there.
+            Verdict::Violated(_) | Verdict::Holds(_) => {}
         }
     }
     out
@@ -57,21 +59,21 @@ pub fn vacuous(why: &str) -> String {
     format!("{OPEN}∅ VACUOUS{OPEN:#}  {why}\n")
 }
 
-fn line(out: &mut String, history: &History, finding: &Finding) {
+fn line(out: &mut String, history: &History, finding: &Finding, width: usize) {
     let name = finding.claim.name();
     let exposure = exposure(finding);
     let _ = match &finding.verdict {
-        Verdict::Holds(_) => writeln!(out, "{GOOD}✓ {name:<NAME$}{GOOD:#} not violated  {exposure}"),
+        Verdict::Holds(_) => writeln!(out, "{GOOD}✓ {name:<width$}{GOOD:#} not violated  {exposure}"),
         Verdict::Violated(violation) => {
             let place = match violation.kind {
                 Contradiction::Implied { by } => format!("since {} is · ", by.name()),
                 _ => headline(history, finding, violation),
             };
-            writeln!(out, "{BAD}✗ {name:<NAME$} VIOLATED{BAD:#}      {place}{exposure}")
+            writeln!(out, "{BAD}✗ {name:<width$} VIOLATED{BAD:#}      {place}{exposure}")
         }
         Verdict::Undecided(undecided) => {
             let why = &undecided.why;
-            writeln!(out, "{OPEN}? {name:<NAME$} UNDECIDED{OPEN:#}     {why}; {exposure}")
+            writeln!(out, "{OPEN}? {name:<width$} UNDECIDED{OPEN:#}     {why}; {exposure}")
         }
     };
     for assumption in &finding.assumptions {

@@ -39,12 +39,11 @@ pub enum Guarantee {
 #[must_use]
 pub fn decide(transactions: &Transactions, guarantee: Guarantee, budget: &Budget) -> Answer {
     let mut graph = Graph { transactions, guarantee, edges: Vec::new(), readers: FxHashMap::default() };
-    let nodes = match guarantee {
-        Guarantee::ReadYourWrites => graph.own_writes(),
-        _ => {
-            let nodes = graph.known_order();
-            graph.observe(budget).map(|()| nodes)
-        }
+    let nodes = if guarantee == Guarantee::ReadYourWrites {
+        graph.own_writes()
+    } else {
+        let nodes = graph.known_order();
+        graph.observe(budget).map(|()| nodes)
     };
     let nodes = match nodes {
         Ok(nodes) => nodes,

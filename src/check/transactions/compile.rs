@@ -445,7 +445,9 @@ impl<'s> Reading<'s> {
             }
             row.sort_unstable();
             row.dedup();
-            row.iter().for_each(|&key| writes.push(key));
+            for &key in &row {
+                writes.push(key);
+            }
             writes.end_row();
         }
         let (ops, sessions, session_starts) =

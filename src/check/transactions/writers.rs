@@ -11,7 +11,7 @@ pub struct Writers {
     /// For each entry its session.
     sessions: Vec<u32>,
     /// For each entry its writers, ascending.
-    writers: Rows<u32>,
+    rows: Rows<u32>,
 }
 
 impl Writers {
@@ -24,18 +24,20 @@ impl Writers {
         drop(pairs);
         let mut entries = Rows::with_capacity(transactions.key_count());
         let mut sessions = Vec::new();
-        let mut writers = Rows::with_capacity(0);
+        let mut rows = Rows::with_capacity(0);
         for key in 0..index(transactions.key_count()) {
             let same = |one: &u32, two: &u32| transactions.session(*one) == transactions.session(*two);
             for of_session in by_key.row(key).chunk_by(same) {
                 entries.push(index(sessions.len()));
                 sessions.push(transactions.session(of_session[0]));
-                of_session.iter().for_each(|&writer| writers.push(writer));
-                writers.end_row();
+                for &writer in of_session {
+                    rows.push(writer);
+                }
+                rows.end_row();
             }
             entries.end_row();
         }
-        Self { entries, sessions, writers }
+        Self { entries, sessions, rows }
     }
 
     /// How many pairs of a key and a session that writes it there are.
@@ -59,6 +61,6 @@ impl Writers {
     /// An entry's writers, ascending.
     #[must_use]
     pub fn row(&self, entry: usize) -> &[u32] {
-        self.writers.row(index(entry))
+        self.rows.row(index(entry))
     }
 }

@@ -28,7 +28,7 @@ fn history(drawn: &Drawn) -> History {
 
 fn ask(history: &History, claims: &[Claim], all: bool) -> Vec<Finding> {
     let question = Question { claims: claims.to_vec(), all, ..Question::default() };
-    let about = || history.operations().map(|operation| format!("{operation:?}\n")).collect::<String>();
+    let about = || history.operations().map(|operation| format!("{operation:?}")).collect::<Vec<_>>().join("\n");
     judge(history, &question, &Budget::unlimited()).unwrap_or_else(|error| panic!("{error}\n{}", about()))
 }
 

@@ -89,11 +89,9 @@ impl World {
 
     fn causal_order(&self) -> Order {
         let mut order = self.session_order();
-        for reader in 0..self.txs.len() {
-            for read in self.external(reader) {
-                if let Some(writer) = self.writer(read).filter(|_| read.value != 0) {
-                    order[writer][reader] = true;
-                }
+        for (writer, row) in order.iter_mut().enumerate() {
+            for (reader, before) in row.iter_mut().enumerate() {
+                *before |= self.external(reader).iter().any(|&read| self.source(read) == Some(writer));
             }
         }
         for via in 0..order.len() {

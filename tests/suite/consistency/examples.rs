@@ -25,17 +25,17 @@ fn verdicts<const N: usize>(text: &str, claims: [Claim; N]) -> [bool; N] {
 #[test]
 fn the_five_examples_of_the_paper_are_what_the_paper_says() {
     let strengths = [Claim::Causal, Claim::CausalMemory, Claim::CausalConvergence];
-    let a = "w(1,1,0,0)\nr(1,2,0,1)\nw(1,2,1,2)\nr(1,1,1,3)\n";
-    assert_eq!(verdicts(a, strengths), [true, true, false], "(a)");
-    let b = "w(3,1,0,0)\nw(1,1,0,1)\nw(2,1,0,2)\nw(1,2,1,3)\nr(3,0,1,4)\nr(2,1,1,5)\nr(1,2,1,6)\n";
-    assert_eq!(verdicts(b, strengths), [true, false, true], "(b)");
-    let c = "w(1,1,0,0)\nw(1,2,1,1)\nr(1,1,1,2)\nr(1,2,1,3)\n";
-    assert_eq!(verdicts(c, strengths), [true, false, false], "(c)");
-    let d = "w(1,1,0,0)\nr(2,0,0,1)\nw(2,1,0,2)\nr(1,1,0,3)\nw(1,2,1,4)\nr(2,0,1,5)\nw(2,2,1,6)\nr(1,2,1,7)\n";
-    assert_eq!(verdicts(d, strengths), [true, true, true], "(d)");
-    assert_eq!(verdicts(d, [Claim::Sequential]), [false], "(d) is not sequentially consistent");
-    let e = "w(1,1,0,0)\nw(2,1,0,1)\nr(2,1,1,2)\nw(1,2,1,3)\nr(1,2,2,4)\nr(1,1,2,5)\n";
-    assert_eq!(verdicts(e, strengths), [false, false, false], "(e)");
+    let example_a = "w(1,1,0,0)\nr(1,2,0,1)\nw(1,2,1,2)\nr(1,1,1,3)\n";
+    assert_eq!(verdicts(example_a, strengths), [true, true, false], "(a)");
+    let example_b = "w(3,1,0,0)\nw(1,1,0,1)\nw(2,1,0,2)\nw(1,2,1,3)\nr(3,0,1,4)\nr(2,1,1,5)\nr(1,2,1,6)\n";
+    assert_eq!(verdicts(example_b, strengths), [true, false, true], "(b)");
+    let example_c = "w(1,1,0,0)\nw(1,2,1,1)\nr(1,1,1,2)\nr(1,2,1,3)\n";
+    assert_eq!(verdicts(example_c, strengths), [true, false, false], "(c)");
+    let example_d = "w(1,1,0,0)\nr(2,0,0,1)\nw(2,1,0,2)\nr(1,1,0,3)\nw(1,2,1,4)\nr(2,0,1,5)\nw(2,2,1,6)\nr(1,2,1,7)\n";
+    assert_eq!(verdicts(example_d, strengths), [true, true, true], "(d)");
+    assert_eq!(verdicts(example_d, [Claim::Sequential]), [false], "(d) is not sequentially consistent");
+    let example_e = "w(1,1,0,0)\nw(2,1,0,1)\nr(2,1,1,2)\nw(1,2,1,3)\nr(1,2,2,4)\nr(1,1,2,5)\n";
+    assert_eq!(verdicts(example_e, strengths), [false, false, false], "(e)");
 }
 
 #[test]
