@@ -60,7 +60,8 @@ const INFO: AdapterInfo = AdapterInfo {
         Promise {
             when: "reads=sync",
             promises: "a read sees every update that was acknowledged before its sync began; yet sync does not go \
-                       through a quorum, so a server that still takes itself for the leader may answer stale",
+                       through a quorum, so a server that takes itself for the leader answers at once: a deposed one \
+                       may be stale, and so may the real one for a moment after a follower acknowledged an update",
             url: "https://issues.apache.org/jira/browse/ZOOKEEPER-2136",
         },
     ],

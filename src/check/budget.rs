@@ -61,6 +61,13 @@ impl Budget {
         Self { whole: Arc::clone(&self.whole), deadline, stopped: AtomicU8::new(0) }
     }
 
+    /// At most so much of the time that is left, of the same memory.
+    #[must_use]
+    pub fn at_most(&self, time: Duration) -> Self {
+        let deadline = Instant::now().checked_add(time).into_iter().chain(self.deadline).min();
+        Self { whole: Arc::clone(&self.whole), deadline, stopped: AtomicU8::new(0) }
+    }
+
     /// No limits: for tests and for problems known to be small.
     #[must_use]
     pub fn unlimited() -> Self {

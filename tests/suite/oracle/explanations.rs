@@ -11,23 +11,24 @@ use consistory::history::{
     Actor, Event, Header, History, HistoryBuilder, Nanos, OpId, Phase, Place, ProcessId, Symbol, Ties, Value, ValueId,
 };
 
-/// The small history as a recorder would have written it: one process for each operation.
-fn recorded(small: &Small) -> History {
-    let header = Header { initial: Some(Value::Int(small.initial.into())), ..Header::default() };
-    let mut builder = HistoryBuilder::new(header, Ties::FileOrder);
-    let mut events: Vec<(u32, usize, bool)> = Vec::new();
-    for (at, op) in small.ops.iter().enumerate() {
-        events.push((op.called, at, true));
-        events.extend(op.returned.map(|returned| (returned, at, false)));
+/// Small histories as a recorder would have written them, on a key each: one process for each operation.
+pub(super) fn recorded(objects: &[(ValueId, &Small)]) -> History {
+    let initial = objects.first().map(|(_, small)| Value::Int(small.initial.into()));
+    let mut builder = HistoryBuilder::new(Header { initial, ..Header::default() }, Ties::FileOrder);
+    let mut events: Vec<(u32, u32, bool, ValueId, Act)> = Vec::new();
+    let operations = objects.iter().flat_map(|&(key, small)| small.ops.iter().map(move |op| (key, op)));
+    for (process, (key, op)) in (0..).zip(operations) {
+        events.push((op.called, process, true, key, op.act));
+        events.extend(op.returned.map(|returned| (returned, process, false, key, op.act)));
     }
-    events.sort_unstable();
-    for (_, at, invokes) in events {
-        push(&mut builder, at, small.ops[at].act, invokes);
+    events.sort_unstable_by_key(|&(time, process, ..)| (time, process));
+    for (_, process, invokes, key, act) in events {
+        push(&mut builder, ProcessId(process), key, act, invokes);
     }
     builder.finish()
 }
 
-fn push(builder: &mut HistoryBuilder, at: usize, act: Act, invokes: bool) {
+fn push(builder: &mut HistoryBuilder, process: ProcessId, key: ValueId, act: Act, invokes: bool) {
     let value = |number: u8| ValueId::small(number.into()).expect("bytes are small");
     let (function, argument, result) = match act {
         Act::Read(seen) => ("read", ValueId::NIL, value(seen)),
@@ -39,10 +40,10 @@ fn push(builder: &mut HistoryBuilder, at: usize, act: Act, invokes: bool) {
     let ends = if matches!(act, Act::FailedCas(_)) { Phase::Fail } else { Phase::Ok };
     let event = Event {
         time: Nanos::UNKNOWN,
-        actor: Actor::Client(ProcessId(u32::try_from(at).expect("few operations"))),
+        actor: Actor::Client(process),
         phase: if invokes { Phase::Invoke } else { ends },
         function: builder.functions().intern(function),
-        key: ValueId::ABSENT,
+        key,
         value: if invokes { argument } else { result },
         node: Symbol::NONE,
         error: Symbol::NONE,
@@ -123,7 +124,8 @@ fn hold(kind: Kind) {
         let small = draw(&mut Dice::new(seed), kind);
         let question =
             Question { model: Some("cas-register".into()), failed_cas: FailedCas::Observe, ..Question::default() };
-        let findings = judge(&recorded(&small), &question, &Budget::unlimited()).expect("a register's history");
+        let findings = judge(&recorded(&[(ValueId::ABSENT, &small)]), &question, &Budget::unlimited())
+            .expect("a register's history");
         let about = format!("seed {seed}, {kind:?}: {small:#?}");
         match &findings[0].verdict {
             Verdict::Holds(_) => assert!(small.is_linearizable(), "{about}"),

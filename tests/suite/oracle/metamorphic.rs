@@ -2,10 +2,15 @@
 
 use super::agreement::compile;
 use super::brute_force::{Act, Op, Small};
+use super::explanations::recorded;
 use super::random_histories::{Dice, Kind, draw};
 use super::{first_seed, rounds};
 use consistory::check::budget::Budget;
+use consistory::check::judge::{Question, judge};
 use consistory::check::linearizable::{Decision, Wish, decide};
+use consistory::check::models::FailedCas;
+use consistory::check::verdict::Verdict;
+use consistory::history::ValueId;
 
 const KIND: Kind = Kind { operations_max: 12, processes_max: 7, cas: true, failed_cas: true, unique: false };
 
@@ -42,6 +47,27 @@ fn renaming_the_values_changes_no_verdict() {
         let ops = small.ops.iter().map(|op| Op { act: renamed(op.act, name), ..*op }).collect();
         let other = Small { initial: name(small.initial), ops };
         assert_eq!(holds(small), holds(&other), "seed {seed}: {small:#?}");
+    });
+}
+
+#[test]
+fn histories_on_two_keys_are_together_what_both_are() {
+    let question =
+        Question { model: Some("cas-register".into()), failed_cas: FailedCas::Observe, ..Question::default() };
+    let key = |number| ValueId::small(number).expect("a small key");
+    each_history(|seed, dice, small| {
+        let other = draw(dice, KIND);
+        let history = recorded(&[(key(1), small), (key(2), &other)]);
+        let findings = judge(&history, &question, &Budget::unlimited()).expect("a register's history");
+        let together = match &findings[0].verdict {
+            Verdict::Holds(_) => true,
+            Verdict::Violated(violation) => {
+                assert_eq!(violation.keys.len(), usize::from(!holds(small)) + usize::from(!holds(&other)));
+                false
+            }
+            Verdict::Undecided(undecided) => panic!("seed {seed}: {undecided:?}"),
+        };
+        assert_eq!(together, holds(small) && holds(&other), "seed {seed}: {small:#?} {other:#?}");
     });
 }
 

@@ -8,6 +8,7 @@ use super::moves::Moves;
 use super::open_calls::OpenCalls;
 use super::supply::{Supply, UNUSED};
 use super::timeline::{Happening, Timeline};
+use crate::check::budget::Budget;
 
 /// All that is open, and the configurations still possible before the next event.
 #[derive(Debug)]
@@ -16,11 +17,15 @@ pub(super) struct Front<'t, M> {
     pub(super) supply: Supply,
     pub(super) layer: Vec<Configuration<M>>,
     next: Antichain<M>,
-    pub(super) moves: Moves<M>,
+    pub(super) moves: Moves<'t, M>,
+    budget: &'t Budget,
     ranking: Vec<(u32, u32)>,
     /// Whether configurations were dropped at the last event.
     dropped: bool,
 }
+
+/// So many configurations are moved between two looks at the budget.
+const BUDGET_EVERY: usize = 16;
 
 /// There are more configurations than wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,13 +59,14 @@ pub(super) enum Passage {
 
 impl<'t, M: SlotMask> Front<'t, M> {
     /// Before the first event, with no configuration.
-    pub(super) fn new(timeline: &'t Timeline, unlimited: bool) -> Self {
+    pub(super) fn new(timeline: &'t Timeline, unlimited: bool, budget: &'t Budget) -> Self {
         Self {
             open: OpenCalls::new(timeline),
             supply: Supply::new(timeline.classes.len(), unlimited),
             layer: Vec::new(),
             next: Antichain::new(timeline.values),
-            moves: Moves::new(timeline.values, false),
+            moves: Moves::new(timeline.values, budget),
+            budget,
             ranking: Vec::new(),
             dropped: false,
         }
@@ -86,9 +92,11 @@ impl<'t, M: SlotMask> Front<'t, M> {
         self.layer.push(top(DEAD));
     }
 
-    /// How many events there are.
-    pub(super) fn events(&self) -> usize {
-        self.open.timeline.events.len()
+    /// Whether everything that can follow a configuration with that supply can follow one of this layer.
+    pub(super) fn can_follow(&mut self, other: &Configuration<M>, supply: &Supply) -> bool {
+        let other = Configuration { used: self.supply.adopt(supply, other.used), ..*other };
+        let same = |at: &&Configuration<M>| at.state == other.state;
+        self.layer.iter().filter(same).any(|at| at.dominates(&other, &self.open, &self.supply))
     }
 
     /// Moves on past the next event and keeps that many configurations; whether any were dropped.
@@ -170,6 +178,11 @@ impl<'t, M: SlotMask> Front<'t, M> {
             }
         }
         for index in 0..self.layer.len() {
+            // Whatever is missing then, the caller will not get far with what there is.
+            if index % BUDGET_EVERY == BUDGET_EVERY - 1 && self.budget.exceeded().is_some() {
+                self.dropped = true;
+                break;
+            }
             let at = self.layer[index];
             if at.done.has(slot) {
                 continue;

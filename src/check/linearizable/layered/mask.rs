@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 /// A set of slots.
-pub(super) trait SlotMask: Copy + Eq + Hash + Debug + Default + Send + 'static {
+pub(super) trait SlotMask: Copy + Eq + Hash + Debug + Default + Send + Sync + 'static {
     /// How many slots there are.
     const SLOTS: usize;
 

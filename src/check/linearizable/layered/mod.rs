@@ -12,6 +12,7 @@
 
 mod antichain;
 mod choices;
+mod chunks;
 mod configuration;
 mod front;
 mod mask;
@@ -59,7 +60,9 @@ pub(super) fn decide(problem: &Problem<Register>, wish: Wish, budget: &Budget) -
 
 fn run<M: SlotMask>(timeline: &Timeline, places: &[u32], wish: Wish, budget: &Budget) -> Decision {
     debug_assert!(timeline.slots <= M::SLOTS, "the caller chose the width");
-    let mut search: Search<'_, '_, M> = Search::new(timeline, budget, Effort::USUAL);
+    // An order is traced back event by event, so nothing may be leapt over.
+    let effort = Effort { chunk: if wish.order { 0 } else { Effort::USUAL.chunk }, ..Effort::USUAL };
+    let mut search: Search<'_, M> = Search::new(timeline, budget, effort);
     match search.run() {
         Finding::Order if !wish.order => Decision::Holds(None),
         Finding::Order => {

@@ -25,6 +25,7 @@ use super::configuration::{Configuration, DEAD};
 use super::mask::SlotMask;
 use super::open_calls::OpenCalls;
 use super::supply::Supply;
+use crate::check::budget::Budget;
 
 /// What was decided on the way from a configuration to the next; enough to rebuild the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,9 @@ pub(super) struct Node<M> {
 
 /// Expands configurations; its buffers are reused.
 #[derive(Debug)]
-pub(super) struct Moves<M> {
+pub(super) struct Moves<'t, M> {
+    /// Ends all patience.
+    budget: &'t Budget,
     /// The steps so far with the step before each one; empty unless `tracing`.
     pub(super) trail: Vec<(u32, Step)>,
     pub(super) tracing: bool,
@@ -74,18 +77,24 @@ pub(super) struct Moves<M> {
     pub(super) seen: Vec<(u32, Configuration<M>)>,
     /// So many more steps may be looked at before the next return.
     pub(super) patience: usize,
+    /// How many steps were looked at in all.
+    looks: usize,
     /// Whether patience ended, so that configurations may be missing.
     pub(super) impatient: bool,
 }
 
+/// So many steps are looked at between two looks at the budget.
+const BUDGET_EVERY: usize = 1024;
 /// Before any step.
 pub(super) const NO_STEP: u32 = u32::MAX;
 
-impl<M: SlotMask> Moves<M> {
-    pub(super) fn new(values: usize, tracing: bool) -> Self {
+impl<'t, M: SlotMask> Moves<'t, M> {
+    pub(super) fn new(values: usize, budget: &'t Budget) -> Self {
         Self {
+            budget,
+            looks: 0,
             trail: Vec::new(),
-            tracing,
+            tracing: false,
             out: Vec::new(),
             visited: Antichain::new(values),
             kept: Vec::new(),
@@ -321,6 +330,10 @@ impl<M: SlotMask> Moves<M> {
     }
 
     pub(super) fn has_patience(&mut self) -> bool {
+        self.looks += 1;
+        if self.looks.is_multiple_of(BUDGET_EVERY) && self.budget.exceeded().is_some() {
+            self.patience = 0;
+        }
         self.impatient |= self.patience == 0;
         self.patience = self.patience.saturating_sub(1);
         !self.impatient

@@ -14,6 +14,7 @@ use super::open_calls::OpenCalls;
 use super::search::{Checkpoint, Search};
 use super::supply::Supply;
 use super::timeline::{Happening, Timeline};
+use crate::check::budget::Budget;
 
 /// One configuration after each event at which configurations changed, from the last event to the first.
 pub(super) struct Path<M> {
@@ -22,9 +23,10 @@ pub(super) struct Path<M> {
 }
 
 /// Finds a path to the end of a search.
-pub(super) fn path<M: SlotMask>(timeline: &Timeline, search: Search<'_, '_, M>) -> Path<M> {
+pub(super) fn path<M: SlotMask>(timeline: &Timeline, search: Search<'_, M>) -> Path<M> {
     let Search { mut checkpoints, finder, .. } = search;
-    let mut front = Front::new(timeline, false);
+    let unlimited = Budget::unlimited();
+    let mut front = Front::new(timeline, false, &unlimited);
     front.supply = finder.supply;
     let mut after = Vec::new();
     let mut end = timeline.events.len();
@@ -64,7 +66,8 @@ fn retrace<M: SlotMask>(
 
 /// The calls in the order that a path stands for.
 pub(super) fn rebuild<M: SlotMask>(timeline: &Timeline, mut path: Path<M>) -> Vec<u32> {
-    let mut front: Front<'_, M> = Front::new(timeline, false);
+    let unlimited = Budget::unlimited();
+    let mut front: Front<'_, M> = Front::new(timeline, false, &unlimited);
     front.supply = path.supply;
     front.moves.tracing = true;
     front.layer.push(Configuration::initial(INITIAL));

@@ -6,11 +6,15 @@
 //! drops none: when it gets stuck too, there is no order, whatever happened before. When neither decides, the prover
 //! starts earlier and the finder goes back and keeps more: in the end both are the exhaustive search.
 //!
+//! Stretches of a long history are searched ahead in parallel (see [`chunks`](super::chunks)); where they fit, the
+//! finder leaps over them.
+//!
 //! Deterministic: widths and distances depend on the history alone.
 
 use super::super::register_view::INITIAL;
+use super::chunks::Chunks;
 use super::configuration::Configuration;
-use super::front::{Front, TooWide};
+use super::front::{Front, Passage, TooWide};
 use super::mask::SlotMask;
 use super::timeline::Timeline;
 use crate::check::budget::{Budget, Stop};
@@ -34,12 +38,22 @@ pub(super) struct Checkpoint<M> {
     pub(super) layer: Vec<Configuration<M>>,
     /// So many configurations were kept after it.
     pub(super) width: usize,
+    /// For each configuration which one of the checkpoint before led to it.
+    pub(super) origins: Vec<u32>,
     /// Whether no configuration had been dropped before it.
     exact: bool,
 }
 
+impl<M> Checkpoint<M> {
+    fn bytes(&self) -> u64 {
+        (self.layer.len() * (size_of::<Configuration<M>>() + size_of::<u32>())) as u64
+    }
+}
+
 /// So many events lie between two checkpoints.
 pub(super) const CHECKPOINT_EVERY: usize = 64;
+/// So many events before its beginning a search within a history starts; a multiple of [`CHECKPOINT_EVERY`].
+const WARM_UP: usize = 4 * CHECKPOINT_EVERY;
 /// After so many events without trouble the finder keeps less.
 const CALM: usize = 2048;
 /// Unused rows of supply are forgotten when they take so many bytes.
@@ -60,21 +74,35 @@ pub(super) struct Effort {
     pub(super) proof_reach: usize,
     /// The prover is asked from that round on.
     pub(super) proof_round: u32,
+    /// So many events are a chunk that is searched ahead, a multiple of [`CHECKPOINT_EVERY`]; none is if it is zero.
+    pub(super) chunk: usize,
 }
 
 impl Effort {
     /// What has proven itself.
-    pub(super) const USUAL: Self =
-        Self { width: 8, width_least: 4, width_most: 64, proof_width: 64, proof_reach: 128, proof_round: 2 };
+    pub(super) const USUAL: Self = Self {
+        width: 8,
+        width_least: 4,
+        width_most: 64,
+        proof_width: 64,
+        proof_reach: 128,
+        proof_round: 2,
+        chunk: 1 << 15,
+    };
 }
 
 /// See the module.
-pub(super) struct Search<'t, 'b, M> {
+pub(super) struct Search<'t, M> {
     timeline: &'t Timeline,
-    budget: &'b Budget,
+    budget: &'t Budget,
     effort: Effort,
     pub(super) finder: Front<'t, M>,
     pub(super) checkpoints: Vec<Checkpoint<M>>,
+    /// For each configuration of the finder which one of the last checkpoint led to it.
+    pub(super) origins: Vec<u32>,
+    /// The index of the event after the last.
+    end: usize,
+    pub(super) chunks: Chunks<M>,
     width: usize,
     /// The width to return to once a difficult place is passed.
     usual_width: usize,
@@ -89,15 +117,31 @@ pub(super) struct Search<'t, 'b, M> {
     checkpointed: u64,
 }
 
-impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
-    pub(super) fn new(timeline: &'t Timeline, budget: &'b Budget, effort: Effort) -> Self {
-        let mut finder = Front::new(timeline, false);
-        finder.layer.push(Configuration::initial(INITIAL));
+impl<'t, M: SlotMask> Search<'t, M> {
+    /// A search of the whole history.
+    pub(super) fn new(timeline: &'t Timeline, budget: &'t Budget, effort: Effort) -> Self {
+        let mut search = Self::within(timeline, budget, effort, 0, timeline.events.len());
+        search.chunks = Chunks::new(timeline, effort);
+        search
+    }
+
+    /// A search from `begin` to `end`, where what is possible at `begin` is not known: more is assumed possible than
+    /// is, some events earlier.
+    pub(super) fn within(timeline: &'t Timeline, budget: &'t Budget, effort: Effort, begin: usize, end: usize) -> Self {
+        let mut finder = Front::new(timeline, false, budget);
+        match begin.saturating_sub(WARM_UP) {
+            0 => finder.layer.push(Configuration::initial(INITIAL)),
+            early => finder.assume_anything(early),
+        }
+        let origins = (0..).take(finder.layer.len()).collect();
         Self {
             timeline,
             budget,
             finder,
             checkpoints: Vec::new(),
+            origins,
+            end,
+            chunks: Chunks::none(),
             effort,
             width: effort.width,
             usual_width: effort.width,
@@ -138,7 +182,7 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
                     return Ok(Finding::Stuck(Some(stuck)));
                 }
             }
-            if self.refuted.is_some() && rounds > 6 {
+            if (self.refuted.is_some() || self.chunks.refuted) && rounds > 6 {
                 return Ok(Finding::Stuck(None));
             }
             self.go_back(stuck, rounds);
@@ -147,17 +191,45 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
 
     /// Moves the finder on to the end, or to the event at which it gets stuck.
     fn find(&mut self) -> Result<Option<usize>, Stop> {
-        while self.finder.open.next < self.finder.events() {
+        while self.finder.open.next < self.end {
             if self.finder.open.next.is_multiple_of(CHECKPOINT_EVERY) {
                 self.checkpoint()?;
+                if self.leap() {
+                    continue;
+                }
             }
-            let (_, dropped) = self.finder.pass(self.width);
+            let (passage, dropped) = self.finder.pass(self.width);
             if self.finder.layer.is_empty() {
                 return Ok(Some(self.finder.open.next - 1));
             }
+            if passage == Passage::Renewed {
+                let before = std::mem::take(&mut self.origins);
+                self.origins.extend(self.finder.layer.iter().map(|at| before[at.parent as usize]));
+            }
             self.exact &= !dropped;
         }
-        Ok(None)
+        // What a layer lacks when the budget ends in the middle of it is not told apart.
+        self.budget.exceeded().map_or(Ok(None), Err)
+    }
+
+    /// Goes on at the end of the chunk that the next event is in, if that is known to be possible.
+    fn leap(&mut self) -> bool {
+        let event = self.finder.open.next;
+        // Where the finder has been before it is looking for what it missed.
+        if event < self.deepest {
+            return false;
+        }
+        let Some(chunk) = self.chunks.at(event, self.timeline, self.effort, self.budget) else { return false };
+        let reached = chunk.reached_from(&mut self.finder);
+        if reached.is_empty() {
+            return false;
+        }
+        self.finder.open.seek(chunk.end);
+        self.finder.layer = reached;
+        self.origins = vec![0; self.finder.layer.len()];
+        self.exact = false;
+        self.chunks.leapt();
+        true
     }
 
     fn checkpoint(&mut self) -> Result<(), Stop> {
@@ -165,8 +237,11 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
         self.adapt_width(event);
         self.forget_unused_supply();
         let layer = self.finder.layer.clone();
-        self.checkpointed += (layer.len() * size_of::<Configuration<M>>()) as u64;
-        self.checkpoints.push(Checkpoint { event, layer, width: self.width, exact: self.exact });
+        let unchanged = (0..).take(layer.len()).collect();
+        let origins = std::mem::replace(&mut self.origins, unchanged);
+        let checkpoint = Checkpoint { event, layer, width: self.width, origins, exact: self.exact };
+        self.checkpointed += checkpoint.bytes();
+        self.checkpoints.push(checkpoint);
         if let Some(stop) = self.budget.exceeded() {
             return Err(stop);
         }
@@ -195,7 +270,7 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
 
     /// Reserves what the search has grown by.
     fn account(&mut self, elsewhere: u64) -> Result<(), Stop> {
-        let now = self.finder.bytes() + self.checkpointed + elsewhere;
+        let now = self.finder.bytes() + self.checkpointed + self.chunks.bytes + elsewhere;
         if now > self.reserved {
             self.budget.reserve(now - self.reserved)?;
             self.reserved = now;
@@ -210,7 +285,7 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
         let width = self.effort.proof_width << (2 * rounds.min(16));
         let begin = stuck.saturating_sub(reach);
         let end = (stuck + reach / 2).min(self.timeline.events.len());
-        let mut prover: Front<'_, M> = Front::new(self.timeline, true);
+        let mut prover: Front<'_, M> = Front::new(self.timeline, true, self.budget);
         prover.assume_anything(begin);
         while prover.open.next < end {
             if prover.pass_all(width) == Err(TooWide) {
@@ -235,13 +310,14 @@ impl<'t, 'b, M: SlotMask> Search<'t, 'b, M> {
         let target = stuck.saturating_sub(distance);
         while self.checkpoints.len() > 1 && self.checkpoints.last().is_some_and(|last| last.event > target) {
             let dropped = self.checkpoints.pop().expect("there are two");
-            self.checkpointed -= (dropped.layer.len() * size_of::<Configuration<M>>()) as u64;
+            self.checkpointed -= dropped.bytes();
         }
         let back = self.checkpoints.pop().expect("the first checkpoint is at the first event");
-        self.checkpointed -= (back.layer.len() * size_of::<Configuration<M>>()) as u64;
+        self.checkpointed -= back.bytes();
         self.width = self.usual_width.saturating_mul(1 << (2 * rounds.min(20)));
         self.exact = back.exact;
         self.finder.layer = back.layer;
+        self.origins = back.origins;
         self.finder.open.seek(back.event);
     }
 

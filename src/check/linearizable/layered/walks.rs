@@ -11,7 +11,7 @@ use super::moves::{Moves, Node, Step, Who};
 use super::open_calls::OpenCalls;
 use super::supply::Supply;
 
-impl<M: SlotMask> Moves<M> {
+impl<M: SlotMask> Moves<'_, M> {
     /// Every way to walk on by compare-and-sets from `value` through calls in `among`. All that a walk leads to but
     /// calls that it lets observe is a place kept for its last step.
     #[expect(clippy::too_many_arguments, reason = "the search's parts are borrowed one by one")]
