@@ -10,7 +10,7 @@ use super::causal::{past, views};
 use super::guarantee::Claim;
 use super::judge::{JudgeError, Question};
 use super::precedence::{Clocks, Stuck};
-use super::refute::{CORE_MAX, Refutation, refute};
+use super::refute::{CORE_MAX, ORDERS_MAX, Refutation, refute};
 use super::sequential::{self, Found};
 use super::session::{self, Guarantee};
 use super::transactional::{self, Level};
@@ -90,7 +90,9 @@ impl Sessions {
         };
         let small = smallest(claim, transactions, core, budget);
         let Some(refutation) = small.refutation else {
-            if small.core.len() > CORE_MAX {
+            // Who had no time, or too much to look at, contradicts nobody.
+            let searched = claim == Claim::Sequential && small.core.len() > ORDERS_MAX;
+            if small.core.len() > CORE_MAX || searched || budget.exceeded().is_some() {
                 return Ok(Verdict::Violated(of_large_core(transactions, &small.core)));
             }
             let flaw = format!("its {} transactions are no counterexample", small.core.len());
@@ -250,7 +252,7 @@ fn of_refutation(transactions: &Transactions, core: &[u32], refutation: Refutati
 }
 
 fn of_large_core(transactions: &Transactions, core: &[u32]) -> Violation {
-    let kind = Contradiction::Forbidden { pattern: Pattern::NoOrder, steps: Vec::new(), reader: None };
+    let kind = Contradiction::Forbidden { pattern: Pattern::Unexplained, steps: Vec::new(), reader: None };
     violation(ValueId::ABSENT, core.iter().map(|&at| transactions.op(at)).collect(), kind, false, false)
 }
 

@@ -14,7 +14,7 @@ use crate::history::ValueId;
 /// A core of more transactions is not checked again.
 pub(super) const CORE_MAX: usize = 256;
 /// So many transactions can be held against every order of them.
-const ORDERS_MAX: usize = 16;
+pub(super) const ORDERS_MAX: usize = 16;
 /// Trying every order ends after so many steps.
 const STEPS_MAX: u32 = 5_000_000;
 

@@ -161,6 +161,8 @@ pub enum Pattern {
     NoView,
     /// The sessions fit into no single order.
     NoOrder,
+    /// They do, but the operations are too many, or the time is over, to say how.
+    Unexplained,
 }
 
 /// One thing that must come before another.

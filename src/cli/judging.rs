@@ -320,7 +320,7 @@ impl Judged {
             text.push_str(&terminal::strongest(&self.findings));
         }
         for (claim, failure) in &self.failures {
-            let _ = writeln!(text, "! {:<19} NOT JUDGED    {:#}", claim.name(), failure.error);
+            let _ = writeln!(text, "! {:<14} NOT JUDGED    {:#}", claim.name(), failure.error);
         }
         text
     }

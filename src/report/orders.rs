@@ -42,6 +42,7 @@ pub(super) fn forbidden(
         Pattern::Overwritten => {
             format!("So what {reader} read of {key} was overwritten before, as it had to know.")
         }
+        Pattern::Unexplained => "These operations contradict the claim; there are too many to say how.".to_owned(),
         Pattern::NoOrder => {
             "No order of these operations that contains each client's own explains every read.".to_owned()
         }
