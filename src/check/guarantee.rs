@@ -109,6 +109,14 @@ const ALL: &[ClaimInfo] = &[
         implies: &[],
     },
     ClaimInfo {
+        claim: Claim::ReadAtomic,
+        name: "read-atomic",
+        about: "transactions are seen whole, and those of the own session are seen",
+        family: "transactional",
+        source: TRANSACTIONS,
+        implies: &[Claim::ReadCommitted, Claim::ReadYourWrites],
+    },
+    ClaimInfo {
         claim: Claim::ReadYourWrites,
         name: "read-your-writes",
         about: "a session sees its own writes",
@@ -139,14 +147,6 @@ const ALL: &[ClaimInfo] = &[
         family: "session",
         source: SESSIONS,
         implies: &[Claim::MonotonicReads],
-    },
-    ClaimInfo {
-        claim: Claim::ReadAtomic,
-        name: "read-atomic",
-        about: "transactions are seen whole, and those of the own session are seen",
-        family: "transactional",
-        source: TRANSACTIONS,
-        implies: &[Claim::ReadCommitted, Claim::ReadYourWrites],
     },
     ClaimInfo {
         claim: Claim::ReadCommitted,
