@@ -125,14 +125,6 @@ const ALL: &[ClaimInfo] = &[
         implies: &[],
     },
     ClaimInfo {
-        claim: Claim::MonotonicReads,
-        name: "monotonic-reads",
-        about: "a session does not go back behind what it saw",
-        family: "session",
-        source: SESSIONS,
-        implies: &[],
-    },
-    ClaimInfo {
         claim: Claim::MonotonicWrites,
         name: "monotonic-writes",
         about: "the writes of a session are seen in its order, by sessions that do not go back",
@@ -147,6 +139,14 @@ const ALL: &[ClaimInfo] = &[
         family: "session",
         source: SESSIONS,
         implies: &[Claim::MonotonicReads],
+    },
+    ClaimInfo {
+        claim: Claim::MonotonicReads,
+        name: "monotonic-reads",
+        about: "a session does not go back behind what it saw",
+        family: "session",
+        source: SESSIONS,
+        implies: &[],
     },
     ClaimInfo {
         claim: Claim::ReadCommitted,
