@@ -3,16 +3,21 @@
 use super::budget::Budget;
 use super::guarantee::{self, Claim};
 use super::invariants::lost_acks;
+use super::key_value::Sessions;
+use super::lattice;
 use super::linearizable::catalogue;
 use super::models::{FailedCas, NotThisModel};
-use super::verdict::Finding;
+use super::verdict::{Finding, Undecided, Verdict, Why};
 use crate::history::{History, Value};
+use std::cell::OnceCell;
 
 /// What is asked of a history.
 #[derive(Clone, Debug, Default)]
 pub struct Question {
     /// The claims to judge; empty for those of the history's header, or else `linearizable`.
     pub claims: Vec<Claim>,
+    /// Whether every claim is asked that the history can express, instead.
+    pub all: bool,
     /// The model of the objects; `None` for that of the header, or else inferred from the functions.
     pub model: Option<String>,
     /// The initial state; `None` for that of the header, or else the model's own.
@@ -94,23 +99,65 @@ pub fn judge(history: &History, question: &Question, budget: &Budget) -> Result<
 /// # Errors
 /// When it is not even known which claims are meant.
 pub fn judge_each(history: &History, question: &Question, budget: &Budget) -> Result<Vec<Judged>, JudgeError> {
+    if question.all {
+        return Ok(lattice::judge_all(history, question, budget));
+    }
     let claims = claims(history, question)?;
-    Ok(claims.into_iter().map(|claim| (claim, judge_claim(claim, history, question, budget))).collect())
+    let sessions = OnceCell::new();
+    let judge = |claim: Claim| {
+        if claim.is_about_sessions() {
+            sessions.get_or_init(|| Sessions::of(history, question)).judge(claim, history, question, budget)
+        } else {
+            judge_by_model(claim, history, question, budget)
+        }
+    };
+    Ok(claims.into_iter().map(|claim| (claim, judge(claim))).collect())
 }
 
 /// A claim with its verdict, or why it has none.
 pub type Judged = (Claim, Result<Finding, JudgeError>);
 
-fn judge_claim(claim: Claim, history: &History, question: &Question, budget: &Budget) -> Result<Finding, JudgeError> {
-    match claim {
-        Claim::Linearizable => catalogue::judge(history, question, budget),
-        Claim::LostAcks => {
-            let (verdict, objects) = lost_acks::judge(history);
-            let decided_by = vec![("set difference", objects)];
-            let operations = history.len();
-            Ok(Finding { claim, model: None, verdict, decided_by, operations, objects, assumptions: Vec::new() })
-        }
+/// One claim, with the sessions of the history at hand.
+pub(super) fn judge_claim(
+    claim: Claim,
+    history: &History,
+    question: &Question,
+    sessions: &Sessions,
+    budget: &Budget,
+) -> Result<Finding, JudgeError> {
+    if claim.is_about_sessions() {
+        sessions.judge(claim, history, question, budget)
+    } else {
+        judge_by_model(claim, history, question, budget)
     }
+}
+
+fn judge_by_model(
+    claim: Claim,
+    history: &History,
+    question: &Question,
+    budget: &Budget,
+) -> Result<Finding, JudgeError> {
+    let operations = history.len();
+    let finding = |verdict, decided_by, objects| Finding {
+        claim,
+        model: None,
+        verdict,
+        decided_by,
+        operations,
+        objects,
+        assumptions: Vec::new(),
+    };
+    if !history.header().has_time() {
+        let why = "the history says nothing about time, only what each client did in which order; judge with --all";
+        let undecided = Undecided { why: Why::Unsupported(why.to_owned()), open: Vec::new(), decided: 0 };
+        return Ok(finding(Verdict::Undecided(undecided), Vec::new(), 0));
+    }
+    if claim != Claim::LostAcks {
+        return catalogue::judge(history, question, budget);
+    }
+    let (verdict, objects) = lost_acks::judge(history);
+    Ok(finding(verdict, vec![("set difference", objects)], objects))
 }
 
 /// The claims that were asked for, or those that the history was recorded for. One that nobody knows here is an error:

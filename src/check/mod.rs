@@ -3,16 +3,28 @@
 //! No files, clock, randomness or printing in here; seeds and budgets are parameters. Checkers do not know
 //! each other: they share models, budgets and the verifier of [`witness`].
 
+pub mod answer;
 pub mod budget;
+pub mod causal;
+mod cycle;
 pub mod guarantee;
 pub mod invariants;
 pub mod judge;
+pub mod key_value;
+mod lattice;
 pub mod linearizable;
 pub mod models;
 pub mod partition;
 pub mod persistent;
+pub mod precedence;
 pub mod problem;
+mod refute;
+mod relation;
+pub mod sequential;
+pub mod session;
 pub mod shrink;
 pub mod stream;
+pub mod transactional;
+pub mod transactions;
 pub mod verdict;
 pub mod witness;

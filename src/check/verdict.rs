@@ -127,6 +127,126 @@ pub enum Contradiction {
         /// The add operations whose elements are missing; `core` shows the first of them.
         lost: Vec<OpId>,
     },
+    /// A read that is wrong by itself.
+    WrongRead(WrongRead),
+    /// The orders that the claim asks for contradict each other.
+    Forbidden {
+        /// In which way.
+        pattern: Pattern,
+        /// What must come before what: a cycle, or what leads from a write to the read that does not see it. Empty if
+        /// that was found by search only.
+        steps: Vec<Step<OpId>>,
+        /// The operation whose read is wrong and the key, if it is one.
+        reader: Option<(OpId, ValueId)>,
+    },
+    /// A weaker claim is broken, and its counterexample is one of this claim too.
+    Implied {
+        /// The weaker claim.
+        by: Claim,
+    },
+}
+
+/// How orders contradict each other, below linearizable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pattern {
+    /// What sessions did and what they read goes round in a circle.
+    CausalCycle,
+    /// The initial value was read although a write of the key comes before the read.
+    InitialAfterWrite,
+    /// A value was read although it was overwritten before, as the reader had to know.
+    Overwritten,
+    /// The writers of the same keys cannot be put into one order that all agree on.
+    NoCommonOrder,
+    /// One session's reads fit into no order of the writes.
+    NoView,
+    /// The sessions fit into no single order.
+    NoOrder,
+    /// They do, but the operations are too many, or the time is over, to say how.
+    Unexplained,
+}
+
+/// One thing that must come before another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step<T> {
+    /// Before.
+    pub from: T,
+    /// After.
+    pub to: T,
+    /// Why.
+    pub why: Reason<T>,
+}
+
+/// Why something must come before something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason<T> {
+    /// The same session did both, in this order.
+    Session,
+    /// The second read what the first wrote.
+    ReadFrom {
+        /// The key.
+        key: ValueId,
+    },
+    /// The reader had to see the first but read the second: both wrote that key, so that the second is the later one.
+    Hidden {
+        /// Who read.
+        reader: T,
+        /// The key.
+        key: ValueId,
+    },
+    /// The session of the second had read the first before.
+    Followed {
+        /// Who read.
+        reader: T,
+        /// The key.
+        key: ValueId,
+    },
+    /// The claim says that the second must see the first.
+    MustSee,
+}
+
+impl<T> Step<T> {
+    /// The same step between what those are called elsewhere.
+    #[must_use]
+    pub fn renamed<U>(self, name: impl Fn(T) -> U) -> Step<U> {
+        let why = match self.why {
+            Reason::Session => Reason::Session,
+            Reason::ReadFrom { key } => Reason::ReadFrom { key },
+            Reason::Hidden { reader, key } => Reason::Hidden { reader: name(reader), key },
+            Reason::Followed { reader, key } => Reason::Followed { reader: name(reader), key },
+            Reason::MustSee => Reason::MustSee,
+        };
+        Step { from: name(self.from), to: name(self.to), why }
+    }
+}
+
+/// A read that is wrong by itself, whatever the others did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongRead {
+    /// The operation that read.
+    pub reader: OpId,
+    /// The key.
+    pub key: ValueId,
+    /// What it saw.
+    pub value: ValueId,
+    /// The operation that has to do with that value, if any.
+    pub writer: Option<OpId>,
+    /// What is wrong.
+    pub kind: WrongReadKind,
+}
+
+/// What is wrong with a read by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WrongReadKind {
+    /// Nobody wrote that value.
+    ThinAir,
+    /// Only an operation that certainly had no effect wrote it.
+    Aborted,
+    /// Its own transaction wrote it only afterwards.
+    Future,
+    /// Its own transaction had written another value before.
+    NotOwn,
+    /// The writer overwrote it itself.
+    Intermediate,
 }
 
 /// Why there is no answer.

@@ -49,9 +49,12 @@ impl Deref for JudgingArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Judging")]
 pub(super) struct QuestionArgs {
-    /// What to judge, such as linearizable or lost-acks (default: what the history was recorded for)
+    /// What to judge (see `consistory list claims`; default: what the history was recorded for)
     #[arg(long, value_delimiter = ',', value_parser = claim, value_name = "CLAIM,…")]
     pub(super) claim: Vec<Claim>,
+    /// Judge every claim that the history can express, and name the strongest that are not violated
+    #[arg(long, conflicts_with = "claim")]
+    pub(super) all: bool,
     /// How much time and memory reading and judging may take, such as 60s,4GiB
     #[arg(long, value_parser = values::budget, value_name = "TIME,MEMORY")]
     pub(super) budget: Option<BudgetArg>,
@@ -97,6 +100,7 @@ impl ObjectArgs {
     pub(super) fn question(&self, judging: &QuestionArgs) -> Question {
         Question {
             claims: judging.claim.clone(),
+            all: judging.all,
             model: self.model.clone(),
             initial: self.init.clone(),
             failed_cas: match self.failed_cas {
@@ -147,6 +151,8 @@ pub(super) struct Judged {
     vacuous: Option<String>,
     service: Option<Service>,
     thresholds: Vec<Outcome>,
+    /// Whether every claim was judged that could be.
+    all: bool,
     pub(super) exit: Exit,
     name: String,
     cpu: Duration,
@@ -227,8 +233,8 @@ impl<'a> Judgement<'a> {
             exit = exit.worse(Exit::Thresholds);
         }
         let cpu = watchdog::cpu_time().saturating_sub(cpu);
-        let wall = wall.elapsed();
-        Ok(Judged { history, findings, failures, vacuous, service, thresholds, exit, name, cpu, wall })
+        let (all, wall) = (question.all, wall.elapsed());
+        Ok(Judged { history, findings, failures, vacuous, service, thresholds, all, exit, name, cpu, wall })
     }
 
     /// Those of the command line, or those that the history was recorded for.
@@ -340,6 +346,9 @@ impl Judged {
         text.push_str(&self.service.as_ref().map(Service::text).unwrap_or_default());
         for outcome in &self.thresholds {
             text.push_str(&terminal::threshold(&outcome.threshold, &outcome.measured, outcome.met));
+        }
+        if self.all {
+            text.push_str(&terminal::strongest(&self.findings));
         }
         for (claim, failure) in &self.failures {
             let _ = writeln!(text, "! {:<14} NOT JUDGED    {:#}", claim.name(), failure.error);

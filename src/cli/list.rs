@@ -1,6 +1,7 @@
 //! `consistory list`: the catalogues, from the lists that the program itself uses.
 
 use super::{Exit, Failed, Format};
+use crate::check::guarantee::ClaimInfo;
 use crate::record::faults;
 use crate::{adapters, check, history::formats, workloads};
 use clap::{Args, ValueEnum};
@@ -148,9 +149,18 @@ fn claims() -> Vec<Row> {
     let rows = check::guarantee::all().iter().map(|claim| Row {
         name: claim.name.into(),
         about: claim.about.into(),
-        detail: vec![("source".into(), claim.source.into())],
+        detail: claim_detail(claim),
     });
     rows.collect()
+}
+
+fn claim_detail(claim: &ClaimInfo) -> Vec<(String, String)> {
+    let implied: Vec<&str> = claim.implies.iter().map(|weaker| weaker.name()).collect();
+    let mut detail = vec![("kind".into(), claim.family.into()), ("source".into(), claim.source.into())];
+    if !implied.is_empty() {
+        detail.push(("implies".into(), implied.join(", ")));
+    }
+    detail
 }
 
 fn history_formats() -> Vec<Row> {

@@ -30,3 +30,15 @@ pub struct Header {
     /// What the times mean, such as `monotonic ns since 2026-01-02T03:04:05Z`.
     pub clock: Option<String>,
 }
+
+impl Header {
+    /// The clock of a history that says nothing about time: the order of its operations means something inside a process
+    /// only.
+    pub const NO_CLOCK: &str = "none";
+
+    /// Whether the order of events of different processes means anything.
+    #[must_use]
+    pub fn has_time(&self) -> bool {
+        self.clock.as_deref() != Some(Self::NO_CLOCK)
+    }
+}

@@ -130,6 +130,8 @@ struct WitnessWire {
     words: Vec<String>,
     verified: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    implied_by: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     lost: Option<Vec<Json>>,
 }
 
@@ -269,7 +271,11 @@ fn witness(history: &History, violation: &Violation) -> WitnessWire {
         Contradiction::LostAcknowledged { lost } => {
             Some(lost.iter().map(|&id| json(history, history.operation(id).argument())).collect())
         }
-        Contradiction::NoOrder => None,
+        _ => None,
+    };
+    let implied_by = match violation.kind {
+        Contradiction::Implied { by } => Some(by.name()),
+        _ => None,
     };
     WitnessWire {
         key: json(history, violation.key),
@@ -277,6 +283,7 @@ fn witness(history: &History, violation: &Violation) -> WitnessWire {
         operations: violation.core.iter().map(|&id| operation(history, id)).collect(),
         words: words::counterexample(history, violation),
         verified: violation.verified,
+        implied_by,
         lost,
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod drawing;
 pub mod json;
+mod orders;
 pub mod service;
 pub mod terminal;
 pub mod words;

@@ -1,7 +1,8 @@
 //! Verdicts for people: one line a claim, then the counterexample. Marks (✓ ✗ ? ∅) always stand beside colours.
 
 use super::{drawing, grouped, words};
-use crate::check::verdict::{Finding, Undecided, Verdict, Violation, Why};
+use crate::check::guarantee;
+use crate::check::verdict::{Contradiction, Finding, Undecided, Verdict, Violation, Why};
 use crate::history::History;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
@@ -10,6 +11,8 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const OPEN: Style = AnsiColor::Yellow.on_default().bold();
 const DIM: Style = Style::new().dimmed();
+/// The least width of a claim's name.
+const NAME_MIN: usize = 14;
 /// So many states are spelled; more are counted.
 const STATES_MAX: usize = 3;
 /// The most characters of a state.
@@ -22,17 +25,32 @@ const OPEN_MAX: usize = 5;
 #[must_use]
 pub fn findings(history: &History, findings: &[Finding]) -> String {
     let mut out = String::new();
+    let width = findings.iter().map(|finding| finding.claim.name().len()).max().unwrap_or(0).max(NAME_MIN);
     for finding in findings {
-        line(&mut out, history, finding);
+        line(&mut out, history, finding, width);
     }
     for finding in findings {
         match &finding.verdict {
-            Verdict::Violated(violation) => why(&mut out, history, finding, violation),
+            Verdict::Violated(violation) if !matches!(violation.kind, Contradiction::Implied { .. }) => {
+                why(&mut out, history, finding, violation);
+            }
             Verdict::Undecided(undecided) => open(&mut out, history, undecided),
-            Verdict::Holds(_) => {}
+            // A violation that a weaker claim implies is shown there.
+            Verdict::Violated(_) | Verdict::Holds(_) => {}
         }
     }
     out
+}
+
+/// Which claims hold that no other one implies which holds, in one line.
+#[must_use]
+pub fn strongest(findings: &[Finding]) -> String {
+    let held =
+        findings.iter().filter(|finding| matches!(finding.verdict, Verdict::Holds(_))).map(|finding| finding.claim);
+    let names: Vec<&str> =
+        guarantee::strongest(&held.collect::<Vec<_>>()).into_iter().map(guarantee::Claim::name).collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    format!("strongest not violated: {names}\n")
 }
 
 /// The line of a run that tested too little to say anything good.
@@ -51,18 +69,21 @@ pub fn threshold(threshold: &str, measured: &str, met: bool) -> String {
     }
 }
 
-fn line(out: &mut String, history: &History, finding: &Finding) {
+fn line(out: &mut String, history: &History, finding: &Finding, width: usize) {
     let name = finding.claim.name();
     let exposure = exposure(finding);
     let _ = match &finding.verdict {
-        Verdict::Holds(_) => writeln!(out, "{GOOD}✓ {name:<14}{GOOD:#} not violated  {exposure}"),
+        Verdict::Holds(_) => writeln!(out, "{GOOD}✓ {name:<width$}{GOOD:#} not violated  {exposure}"),
         Verdict::Violated(violation) => {
-            let place = headline(history, finding, violation);
-            writeln!(out, "{BAD}✗ {name:<14} VIOLATED{BAD:#}      {place}{exposure}")
+            let place = match violation.kind {
+                Contradiction::Implied { by } => format!("since {} is · ", by.name()),
+                _ => headline(history, finding, violation),
+            };
+            writeln!(out, "{BAD}✗ {name:<width$} VIOLATED{BAD:#}      {place}{exposure}")
         }
         Verdict::Undecided(undecided) => {
             let why = &undecided.why;
-            writeln!(out, "{OPEN}? {name:<14} UNDECIDED{OPEN:#}     {why}; {exposure}")
+            writeln!(out, "{OPEN}? {name:<width$} UNDECIDED{OPEN:#}     {why}; {exposure}")
         }
     };
     for assumption in &finding.assumptions {
@@ -71,6 +92,12 @@ fn line(out: &mut String, history: &History, finding: &Finding) {
 }
 
 fn exposure(finding: &Finding) -> String {
+    let implied = |name: &str| guarantee::find(name).is_some_and(|claim| claim.implies(finding.claim));
+    if let [(by, _)] = finding.decided_by[..]
+        && implied(by)
+    {
+        return format!("since {by} is not");
+    }
     let operations = grouped(finding.operations as u64);
     let objects = grouped(finding.objects as u64);
     let plural = if finding.objects == 1 { "" } else { "s" };
@@ -97,8 +124,11 @@ fn why(out: &mut String, history: &History, finding: &Finding, violation: &Viola
     for line in words::counterexample(history, violation) {
         let _ = writeln!(out, "  {line}");
     }
-    for line in drawing::timeline(history, &words::cast(violation)) {
-        let _ = writeln!(out, "{DIM}  {line}{DIM:#}");
+    // A picture shows time, which only these are about.
+    if matches!(violation.kind, Contradiction::NoOrder | Contradiction::LostAcknowledged { .. }) {
+        for line in drawing::timeline(history, &words::cast(violation)) {
+            let _ = writeln!(out, "{DIM}  {line}{DIM:#}");
+        }
     }
     if violation.before > 0 {
         let states: Vec<String> = violation.states.iter().take(STATES_MAX).map(|state| shortened(state)).collect();

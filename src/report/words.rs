@@ -1,5 +1,6 @@
 //! A counterexample in words: its operations with times and nodes, and the sentence that says why no order will do.
 
+use super::orders;
 use crate::check::verdict::{Contradiction, Origin, Violation};
 use crate::history::{History, Nanos, OpId, Operation, Outcome, Value, ValueId};
 
@@ -80,7 +81,7 @@ impl Scene<'_> {
             described(&operation),
             outcome,
             times,
-            self.relation(&operation),
+            if self.is_timed() { self.relation(&operation) } else { String::new() },
         ]
     }
 
@@ -115,7 +116,17 @@ impl Scene<'_> {
         match &self.violation.kind {
             Contradiction::LostAcknowledged { lost } => self.lost(lost),
             Contradiction::NoOrder => self.no_order(),
+            Contradiction::WrongRead(wrong) => vec![orders::wrong_read(self.history, wrong, |id| self.letter(id))],
+            Contradiction::Forbidden { pattern, steps, reader } => {
+                orders::forbidden(self.history, *pattern, steps, *reader, |id| self.letter(id))
+            }
+            Contradiction::Implied { by } => vec![format!("These operations violate {} already.", by.name())],
         }
+    }
+
+    /// Whether times say anything about the contradiction.
+    fn is_timed(&self) -> bool {
+        matches!(self.violation.kind, Contradiction::NoOrder | Contradiction::LostAcknowledged { .. })
     }
 
     fn lost(&self, lost: &[OpId]) -> Vec<String> {

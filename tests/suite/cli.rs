@@ -196,7 +196,7 @@ fn a_claim_of_the_header_that_nobody_knows_is_not_left_out() {
     let newer = GOOD.replace("\"model\"", "\"claims\":[\"linearizable\",\"opacity\"],\"model\"");
     let said = check(newer.as_bytes(), &[]);
     assert_eq!((said.code, said.out.as_str()), (64, ""), "{}", said.err);
-    for word in ["'opacity'", "--claim", "linearizable, lost-acks"] {
+    for word in ["'opacity'", "--claim", "linearizable, ", "lost-acks"] {
         assert!(said.err.contains(word), "{word}: {}", said.err);
     }
     assert_eq!(check(newer.as_bytes(), &["--claim", "linearizable"]).code, 0);

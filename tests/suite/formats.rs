@@ -52,6 +52,9 @@ mod catalogue {
             ("jepsen-json", "[\n {\"process\":0,"),
             ("jepsen-log", "INFO  jepsen.util - 0\t:invoke\t:read\tnil\n"),
             ("porcupine-kv-log", "{:process 0, :type :invoke, :f :get, :key \"7\", :value nil}\n"),
+            ("plume-text", "w(1,2,0,-1)\nr(1,0,1,1)\n"),
+            ("awdit-text", "w 0 1\n-----\n"),
+            ("dbcop-json", "{\"id\":0,\"data\":[[{\"events\":[]"),
         ];
         for (name, head) in heads {
             let sure: Vec<_> = all().iter().filter(|format| format.detects(head.as_bytes())).collect();

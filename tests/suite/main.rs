@@ -3,6 +3,7 @@
 //! - `adapters`: each adapter's operations, topologies and failures against real servers
 //! - `bugs`: the tester tested against stores that are right or have one named bug
 //! - `cli`: exit codes, streams, bad input
+//! - `consistency`: claims below linearizable against their definitions and the papers' examples
 //! - `corpus`: the histories kept here, the folder is the verdict
 //! - `faults`: faults on real servers: that they act, what they break, that they are undone
 //! - `formats`: what each reader accepts, and what it says about what it refuses
@@ -20,6 +21,7 @@ mod adapters;
 mod bugs;
 mod cli;
 mod command;
+mod consistency;
 mod corpus;
 mod faults;
 mod formats;

@@ -7,8 +7,10 @@
 //! To add one: write `name.rs` with a unit struct that implements [`Format`], add `mod name;` below, and
 //! list it in [`all`]. Help, completions and documents take names and descriptions from there.
 
+mod awdit_text;
 mod blocks;
 pub mod consistory;
+mod dbcop_json;
 mod edn;
 mod error;
 mod forms;
@@ -19,7 +21,9 @@ mod jepsen_json;
 mod jepsen_log;
 mod json;
 mod pipeline;
+mod plume_text;
 mod porcupine_kv_log;
+mod sessions;
 mod tables;
 
 pub use error::{EXCERPT_BYTES, LINE_BYTES_MAX, ReadError, ReadErrorKind};
@@ -80,6 +84,9 @@ pub fn all() -> &'static [&'static dyn Format] {
         &jepsen_json::JepsenJson,
         &jepsen_log::JepsenLog,
         &porcupine_kv_log::PorcupineKvLog,
+        &plume_text::PlumeText,
+        &awdit_text::AwditText,
+        &dbcop_json::DbcopJson,
     ]
 }
 

@@ -1,0 +1,280 @@
+//! Judging the claims about sessions that read and write keys: from a history to a verdict with its evidence.
+//!
+//! The history is compiled once for all claims ([`super::transactions`]), the claim's checker answers, and what it calls
+//! a violation is made small and held against the definition by [`super::refute`] before anybody sees it. A checker that
+//! is contradicted there gives no verdict but an error.
+
+use super::answer::Answer;
+use super::budget::Budget;
+use super::causal::{past, views};
+use super::guarantee::Claim;
+use super::judge::{JudgeError, Question};
+use super::precedence::{Clocks, Stuck};
+use super::refute::{CORE_MAX, ORDERS_MAX, Refutation, refute};
+use super::sequential::{self, Found};
+use super::session::{self, Guarantee};
+use super::transactional::{self, Level};
+use super::transactions::{Ambiguous, Transactions, Writers, compile};
+use super::verdict::{Contradiction, Finding, Pattern, Undecided, Verdict, Violation, Why, Witness, WrongRead};
+use crate::history::{History, OpId, ValueId};
+use std::cell::OnceCell;
+
+/// A history compiled for these claims, with the indexes that several of them need.
+pub struct Sessions {
+    transactions: Result<Transactions, String>,
+    indexes: Indexes,
+}
+
+#[derive(Default)]
+struct Indexes {
+    clocks: OnceCell<Result<Clocks, Stuck>>,
+    writers: OnceCell<Writers>,
+}
+
+impl Sessions {
+    /// Compiles a history. O(accesses).
+    #[must_use]
+    pub fn of(history: &History, question: &Question) -> Self {
+        Self { transactions: compile(history, question), indexes: Indexes::default() }
+    }
+
+    /// The verdict on one claim, which [`Claim::is_about_sessions`].
+    ///
+    /// # Errors
+    /// When the independent check contradicts the checker.
+    pub fn judge(
+        &self,
+        claim: Claim,
+        history: &History,
+        question: &Question,
+        budget: &Budget,
+    ) -> Result<Finding, JudgeError> {
+        let mut finding = Finding {
+            claim,
+            model: None,
+            verdict: Verdict::Holds(Witness::default()),
+            decided_by: Vec::new(),
+            operations: history.len(),
+            objects: 0,
+            assumptions: Vec::new(),
+        };
+        let transactions = match &self.transactions {
+            Ok(transactions) => transactions,
+            Err(why) => {
+                finding.verdict = undecided(Why::Unsupported(why.clone()));
+                return Ok(finding);
+            }
+        };
+        finding.objects = transactions.key_count();
+        finding.decided_by = vec![(decider(claim), transactions.key_count())];
+        finding.verdict = match transactions.wrong_reads.first() {
+            Some(wrong) => Verdict::Violated(of_wrong_read(*wrong)),
+            None => self.verdict(claim, transactions, history, question, budget)?,
+        };
+        Ok(finding)
+    }
+
+    fn verdict(
+        &self,
+        claim: Claim,
+        transactions: &Transactions,
+        history: &History,
+        question: &Question,
+        budget: &Budget,
+    ) -> Result<Verdict, JudgeError> {
+        let mut order = None;
+        let core = match answer(claim, transactions, &self.indexes, &mut order, budget) {
+            Answer::GaveUp(stop) => return Ok(undecided(Why::Stopped(stop))),
+            Answer::Holds => return Ok(held(transactions, history, question, order)),
+            Answer::Violated(core) => core,
+        };
+        let small = smallest(claim, transactions, core, budget);
+        let Some(refutation) = small.refutation else {
+            // Who had no time, or too much to look at, contradicts nobody.
+            let searched = claim == Claim::Sequential && small.core.len() > ORDERS_MAX;
+            if small.core.len() > CORE_MAX || searched || budget.exceeded().is_some() {
+                return Ok(Verdict::Violated(of_large_core(transactions, &small.core)));
+            }
+            let flaw = format!("its {} transactions are no counterexample", small.core.len());
+            return Err(JudgeError::Contradicted { decider: decider(claim), key: "all".to_owned(), flaw });
+        };
+        Ok(Verdict::Violated(of_refutation(transactions, &small.core, refutation, small.minimal)))
+    }
+}
+
+/// The name of a claim's checker.
+fn decider(claim: Claim) -> &'static str {
+    match claim {
+        Claim::Causal | Claim::CausalConvergence => "bad patterns",
+        Claim::CausalMemory | Claim::Pram => "views",
+        Claim::ReadCommitted | Claim::ReadAtomic => "visibility",
+        Claim::Sequential => "frontiers",
+        Claim::ReadYourWrites | Claim::MonotonicReads | Claim::MonotonicWrites | Claim::WritesFollowReads => {
+            "order of writes"
+        }
+        Claim::Linearizable | Claim::LostAcks => "none",
+    }
+}
+
+fn answer(
+    claim: Claim,
+    transactions: &Transactions,
+    indexes: &Indexes,
+    order: &mut Option<Vec<u32>>,
+    budget: &Budget,
+) -> Answer {
+    let writers = || indexes.writers.get_or_init(|| Writers::of(transactions));
+    let guarantee = |guarantee| session::decide(transactions, guarantee, budget);
+    match claim {
+        Claim::ReadCommitted => return transactional::decide(transactions, Level::ReadCommitted, budget),
+        Claim::ReadAtomic => return transactional::decide(transactions, Level::ReadAtomic, budget),
+        Claim::ReadYourWrites => return guarantee(Guarantee::ReadYourWrites),
+        Claim::MonotonicReads => return guarantee(Guarantee::MonotonicReads),
+        Claim::MonotonicWrites => return guarantee(Guarantee::MonotonicWrites),
+        Claim::WritesFollowReads => return guarantee(Guarantee::WritesFollowReads),
+        Claim::Pram => return views::decide(transactions, views::Base::Sessions, writers(), budget),
+        Claim::Causal | Claim::CausalConvergence | Claim::CausalMemory | Claim::Sequential => {}
+        // Judged elsewhere; see `Claim::is_about_sessions`.
+        Claim::Linearizable | Claim::LostAcks => return Answer::Holds,
+    }
+    let clocks = match indexes.clocks.get_or_init(|| Clocks::causal(transactions, budget)) {
+        Ok(clocks) => clocks,
+        Err(stuck) => return stuck.clone().into(),
+    };
+    let causal = |convergent| past::decide(transactions, clocks, writers(), convergent, budget);
+    let memory = || views::decide(transactions, views::Base::Causal(clocks), writers(), budget);
+    match claim {
+        Claim::Causal => causal(false),
+        Claim::CausalConvergence => causal(true),
+        Claim::CausalMemory => memory(),
+        _ => match (causal(true), memory()) {
+            (Answer::Holds, Answer::Holds) => sequential(transactions, order, budget),
+            (Answer::Violated(core), _) | (_, Answer::Violated(core)) => Answer::Violated(core),
+            (gave_up @ Answer::GaveUp(_), _) | (_, gave_up) => gave_up,
+        },
+    }
+}
+
+fn sequential(transactions: &Transactions, order: &mut Option<Vec<u32>>, budget: &Budget) -> Answer {
+    match sequential::search(transactions, budget) {
+        Found::Stopped(stop) => Answer::GaveUp(stop),
+        Found::NoOrder => Answer::Violated(transactions.all().collect()),
+        Found::Order(found) => {
+            *order = Some(found);
+            Answer::Holds
+        }
+    }
+}
+
+/// Nothing contradicts the claim; whether that says anything depends on the reads that were left out.
+fn held(transactions: &Transactions, history: &History, question: &Question, order: Option<Vec<u32>>) -> Verdict {
+    if let Some(ambiguous) = transactions.ambiguous {
+        return undecided(Why::Unsupported(not_unique(history, ambiguous)));
+    }
+    let mut witness = Witness::default();
+    if let Some(order) = order.filter(|order| question.witness && sequential::replays(transactions, order)) {
+        witness.orders.push((ValueId::ABSENT, order.iter().map(|&at| transactions.op(at)).collect()));
+    }
+    Verdict::Holds(witness)
+}
+
+fn not_unique(history: &History, ambiguous: Ambiguous) -> String {
+    let value = history.values().to_value(ambiguous.value);
+    let key = if ambiguous.key.is_absent() {
+        String::new()
+    } else {
+        format!(" of key {}", history.values().to_value(ambiguous.key))
+    };
+    let others = ambiguous.reads - 1;
+    let others = if others == 0 { String::new() } else { format!(" and {others} other reads") };
+    format!(
+        "values are not unique: the read of {value}{key} on line {}{others} may be from several writes, the initial value \
+         included; write every value once",
+        history.operation(ambiguous.first).line()
+    )
+}
+
+fn undecided(why: Why) -> Verdict {
+    Verdict::Undecided(Undecided { why, open: Vec::new(), decided: 0 })
+}
+
+/// A counterexample that was made as small as could be.
+struct Small {
+    core: Vec<u32>,
+    refutation: Option<Refutation>,
+    minimal: bool,
+}
+
+/// Drops transactions, many at first, then one by one, as long as the rest contradicts the claim.
+fn smallest(claim: Claim, transactions: &Transactions, mut core: Vec<u32>, budget: &Budget) -> Small {
+    let breaks = |core: &[u32]| {
+        let part = transactions.select(core);
+        if core.len() <= CORE_MAX {
+            refute(claim, &part, budget).is_some()
+        } else {
+            matches!(answer(claim, &part, &Indexes::default(), &mut None, budget), Answer::Violated(_))
+        }
+    };
+    let mut chunk = core.len().div_ceil(2);
+    let mut minimal = true;
+    while chunk > 0 && minimal {
+        let mut at = 0;
+        let before = core.len();
+        while at < core.len() {
+            let end = core.len().min(at + chunk);
+            let rest: Vec<u32> = [&core[..at], &core[end..]].concat();
+            if budget.exceeded().is_some() {
+                minimal = false;
+                break;
+            }
+            if breaks(&rest) {
+                core = rest;
+            } else {
+                at = end;
+            }
+        }
+        if chunk > 1 || core.len() == before {
+            chunk /= 2;
+        }
+    }
+    let part = transactions.select(&core);
+    let refutation = if core.len() <= CORE_MAX { refute(claim, &part, budget) } else { None };
+    Small { core, refutation, minimal }
+}
+
+fn of_refutation(transactions: &Transactions, core: &[u32], refutation: Refutation, minimal: bool) -> Violation {
+    let name = |at: u32| transactions.op(core[at as usize]);
+    let steps: Vec<_> = refutation.steps.into_iter().map(|step| step.renamed(name)).collect();
+    let reader = refutation.reader.map(|(reader, key)| (name(reader), key));
+    let key = reader.map_or(ValueId::ABSENT, |(_, key)| key);
+    let kind = Contradiction::Forbidden { pattern: refutation.pattern, steps, reader };
+    violation(key, core.iter().map(|&at| transactions.op(at)).collect(), kind, minimal, refutation.verified)
+}
+
+fn of_large_core(transactions: &Transactions, core: &[u32]) -> Violation {
+    let kind = Contradiction::Forbidden { pattern: Pattern::Unexplained, steps: Vec::new(), reader: None };
+    violation(ValueId::ABSENT, core.iter().map(|&at| transactions.op(at)).collect(), kind, false, false)
+}
+
+fn of_wrong_read(wrong: WrongRead) -> Violation {
+    let core = std::iter::once(wrong.reader).chain(wrong.writer.filter(|&writer| writer != wrong.reader)).collect();
+    // The read and who wrote its value, if anybody: there is nothing to derive.
+    violation(wrong.key, core, Contradiction::WrongRead(wrong), true, true)
+}
+
+fn violation(key: ValueId, mut core: Vec<OpId>, kind: Contradiction, minimal: bool, verified: bool) -> Violation {
+    core.sort_unstable();
+    Violation {
+        key,
+        core,
+        kind,
+        keys: vec![key],
+        stuck: None,
+        why_not: None,
+        context: Vec::new(),
+        before: 0,
+        states: Vec::new(),
+        minimal,
+        verified,
+    }
+}

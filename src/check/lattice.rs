@@ -1,0 +1,91 @@
+//! Judging every claim that a history can express, with as little work as the lattice of claims allows.
+//!
+//! Linearizability is asked first, then the others from the weakest up: what a claim that holds implies is not asked
+//! again, and neither is what a broken claim rules out, so that each counterexample is one of a weakest broken claim.
+
+use super::budget::Budget;
+use super::guarantee::{self, Claim};
+use super::judge::{JudgeError, Judged, Question, judge_claim};
+use super::key_value::Sessions;
+use super::transactions::is_key_value;
+use super::verdict::{Contradiction, Finding, Verdict, Violation, Witness};
+use crate::history::History;
+use std::time::Duration;
+
+/// Every claim may take so long, if so much is left.
+const LEAST: Duration = Duration::from_millis(100);
+
+/// The claims that mean something for this history, strongest first.
+fn expressible(history: &History, question: &Question) -> Vec<Claim> {
+    let keys = is_key_value(history, question);
+    let has_additions = history.functions().find("add").is_some();
+    let means_something = |claim: Claim| match claim {
+        Claim::Linearizable => history.header().has_time(),
+        Claim::LostAcks => has_additions && history.header().has_time(),
+        _ => keys,
+    };
+    guarantee::all().iter().map(|info| info.claim).filter(|&claim| means_something(claim)).collect()
+}
+
+/// Every claim with its verdict, strongest first.
+pub(super) fn judge_all(history: &History, question: &Question, budget: &Budget) -> Vec<Judged> {
+    let claims = expressible(history, question);
+    let sessions = Sessions::of(history, question);
+    let mut judged: Vec<Judged> = Vec::new();
+    let (first, others): (Vec<Claim>, Vec<Claim>) = claims.iter().partition(|&&claim| claim == Claim::Linearizable);
+    for claim in first.into_iter().chain(others.into_iter().rev()) {
+        // A search must leave time for what is decided without one.
+        let share = budget.slice(if claim == Claim::Linearizable { 2 } else { 1 }, LEAST);
+        let finding = implied(claim, &judged)
+            .map_or_else(|| judge_claim(claim, history, question, &sessions, &share), Ok::<_, JudgeError>);
+        judged.push((claim, finding));
+    }
+    refer(&mut judged);
+    judged.sort_by_key(|(claim, _)| claims.iter().position(|other| other == claim));
+    judged
+}
+
+/// The verdict that follows from those that are there.
+fn implied(claim: Claim, judged: &[Judged]) -> Option<Finding> {
+    judged.iter().find_map(|(other, finding)| {
+        let finding = finding.as_ref().ok()?;
+        let verdict = match &finding.verdict {
+            Verdict::Holds(_) if other.implies(claim) => Verdict::Holds(Witness::default()),
+            Verdict::Violated(violation) if claim.implies(*other) => {
+                let by = match violation.kind {
+                    Contradiction::Implied { by } => by,
+                    _ => *other,
+                };
+                Verdict::Violated(Violation { kind: Contradiction::Implied { by }, ..violation.clone() })
+            }
+            _ => return None,
+        };
+        let decided_by = vec![(other.name(), finding.objects)];
+        Some(Finding { claim, model: None, verdict, decided_by, assumptions: Vec::new(), ..finding.clone() })
+    })
+}
+
+/// A violation of the first claim is told by a weaker one that is broken too: by its simpler counterexample.
+fn refer(judged: &mut [Judged]) {
+    let broken: Vec<(Claim, Violation)> = judged
+        .iter()
+        .filter_map(|(claim, finding)| match &finding.as_ref().ok()?.verdict {
+            Verdict::Violated(violation) => Some((*claim, violation.clone())),
+            _ => None,
+        })
+        .collect();
+    for (claim, finding) in judged {
+        let Ok(Finding { verdict, .. }) = finding else { continue };
+        let direct = |violation: &Violation| !matches!(violation.kind, Contradiction::Implied { .. });
+        let weaker = broken.iter().find(|(other, violation)| claim.implies(*other) && direct(violation));
+        let Some((by, violation)) = weaker else { continue };
+        let kind = Contradiction::Implied { by: *by };
+        match verdict {
+            Verdict::Violated(own) if !direct(own) => {}
+            Verdict::Violated(_) | Verdict::Undecided(_) => {
+                *verdict = Verdict::Violated(Violation { kind, ..violation.clone() });
+            }
+            Verdict::Holds(_) => {}
+        }
+    }
+}

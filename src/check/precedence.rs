@@ -1,0 +1,222 @@
+//! Orders over transactions: running every session as far as its predecessors allow, and clocks of what came before.
+//!
+//! A relation that contains the order of every session is acyclic exactly when all sessions can be run to their ends,
+//! each transaction after its predecessors. Where they are stuck, the sessions wait for one another in a ring of at most
+//! as many edges as there are sessions: a short cycle for nothing.
+//!
+//! Complexity: O(transactions + edges + waits × sessions); clocks take 4 bytes a transaction and session.
+
+use super::budget::{Budget, Stop};
+use super::transactions::{INITIAL, Rows, Transactions};
+use std::collections::VecDeque;
+
+/// An edge between two transactions, the first before the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Edge {
+    /// Before.
+    pub before: u32,
+    /// After.
+    pub after: u32,
+}
+
+/// Why transactions cannot be run in an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stuck {
+    /// These edges and orders of sessions between them form a cycle: each edge's end is, or is followed in its session
+    /// by, the beginning of the one before it.
+    Cycle(Vec<Edge>),
+    /// The budget ended.
+    Stopped(Stop),
+}
+
+/// Visits all transactions in an order that contains every session's, puts every source before its readers, and
+/// `also.row(t)` before `t`.
+///
+/// # Errors
+/// The cycle, or the end of the budget.
+pub fn schedule(
+    transactions: &Transactions,
+    also: Option<&Rows<u32>>,
+    budget: &Budget,
+    mut visit: impl FnMut(u32),
+) -> Result<(), Stuck> {
+    let sessions = transactions.session_count();
+    let mut next: Vec<u32> = (0..sessions).map(|s| transactions.of_session(number(s)).start).collect();
+    let mut waits: Vec<Option<u32>> = vec![None; sessions];
+    let mut waiters: Vec<Vec<u32>> = vec![Vec::new(); sessions];
+    let mut ready: Vec<u32> = (0..number(sessions)).rev().collect();
+    let mut steps = 0_u32;
+    while let Some(session) = ready.pop() {
+        let at = session as usize;
+        let end = transactions.of_session(session).end;
+        waits[at] = None;
+        while next[at] < end {
+            let current = next[at];
+            let sources = transactions.reads(current).iter().map(|read| read.source).filter(|&by| by != INITIAL);
+            let others = also.map_or(&[][..], |also| also.row(current)).iter().copied();
+            let is_open = |&by: &u32| by >= next[transactions.session(by) as usize];
+            if let Some(open) = sources.chain(others).find(is_open) {
+                waits[at] = Some(open);
+                waiters[transactions.session(open) as usize].push(session);
+                break;
+            }
+            visit(current);
+            next[at] += 1;
+            steps = steps.wrapping_add(1);
+            if steps.is_multiple_of(4096)
+                && let Some(stop) = budget.exceeded()
+            {
+                return Err(Stuck::Stopped(stop));
+            }
+        }
+        let reached = next[at];
+        waiters[at].retain(|&waiter| {
+            let satisfied = waits[waiter as usize].is_some_and(|open| open < reached);
+            if satisfied {
+                ready.push(waiter);
+            }
+            !satisfied
+        });
+    }
+    match waits.iter().position(Option::is_some) {
+        None => Ok(()),
+        Some(first) => Err(Stuck::Cycle(ring(transactions, &next, &waits, first))),
+    }
+}
+
+/// The ring in which sessions wait, reached from one that does.
+fn ring(transactions: &Transactions, next: &[u32], waits: &[Option<u32>], first: usize) -> Vec<Edge> {
+    let mut visited = vec![usize::MAX; waits.len()];
+    let mut edges = Vec::new();
+    let mut at = first;
+    while visited[at] == usize::MAX {
+        visited[at] = edges.len();
+        let open = waits[at].expect("who waits for a session that waits for nothing would have been run");
+        edges.push(Edge { before: open, after: next[at] });
+        at = transactions.session(open) as usize;
+    }
+    edges.split_off(visited[at])
+}
+
+/// For every transaction how many of each session's come before it.
+#[derive(Clone, Debug)]
+pub struct Clocks {
+    sessions: usize,
+    entries: Vec<u32>,
+}
+
+impl Clocks {
+    /// The clocks of the causal order: what a session did before, and what was read, with all that came before that.
+    /// What they take stays reserved: they live as long as the judgement.
+    ///
+    /// # Errors
+    /// A cycle, or the end of the budget.
+    pub fn causal(transactions: &Transactions, budget: &Budget) -> Result<Self, Stuck> {
+        let sessions = transactions.session_count();
+        let bytes = 4 * (transactions.len() * sessions) as u64;
+        budget.reserve(bytes).map_err(Stuck::Stopped)?;
+        let mut entries = vec![0_u32; transactions.len() * sessions];
+        let done = schedule(transactions, None, budget, |current| {
+            let row = current as usize * sessions;
+            let (before, rest) = entries.split_at_mut(row);
+            let (own, after) = rest.split_at_mut(sessions);
+            if transactions.previous(current).is_some() {
+                own.copy_from_slice(&before[row - sessions..]);
+                own[transactions.session(current) as usize] += 1;
+            }
+            for read in transactions.reads(current) {
+                let source = read.source;
+                if source == INITIAL {
+                    continue;
+                }
+                let (session, place) = (transactions.session(source) as usize, transactions.place(source));
+                if own[session] > place {
+                    continue;
+                }
+                let from = source as usize * sessions;
+                let other = if from < row {
+                    &before[from..from + sessions]
+                } else {
+                    &after[from - row - sessions..][..sessions]
+                };
+                for (mine, theirs) in own.iter_mut().zip(other) {
+                    *mine = (*mine).max(*theirs);
+                }
+                own[session] = own[session].max(place + 1);
+            }
+        });
+        match done {
+            Ok(()) => Ok(Self { sessions, entries }),
+            Err(stuck) => {
+                budget.release(bytes);
+                Err(stuck)
+            }
+        }
+    }
+
+    /// One transaction's clock, by session.
+    #[must_use]
+    pub fn row(&self, transaction: u32) -> &[u32] {
+        &self.entries[transaction as usize * self.sessions..][..self.sessions]
+    }
+
+    /// Whether one transaction comes before the other.
+    #[must_use]
+    pub fn precedes(&self, transactions: &Transactions, before: u32, after: u32) -> bool {
+        self.row(after)[transactions.session(before) as usize] > transactions.place(before)
+    }
+}
+
+/// How one transaction comes before another: those at either end of every step on a shortest way, without the steps
+/// inside sessions. `steps` appends what is directly before a transaction, besides its session's previous one. O(all).
+#[must_use]
+pub fn trail(
+    transactions: &Transactions,
+    before: u32,
+    after: u32,
+    mut steps: impl FnMut(u32, &mut Vec<u32>),
+) -> Vec<u32> {
+    let mut came_from = vec![u32::MAX; transactions.len()];
+    let mut queue = VecDeque::from([after]);
+    let mut direct = Vec::new();
+    let mut closed = vec![false; transactions.len()];
+    while let Some(at) = queue.pop_front() {
+        if std::mem::replace(&mut closed[at as usize], true) {
+            continue;
+        }
+        if at == before && at != after {
+            break;
+        }
+        direct.clear();
+        steps(at, &mut direct);
+        for &step in &direct {
+            if came_from[step as usize] == u32::MAX && step != after {
+                came_from[step as usize] = at;
+                queue.push_back(step);
+            }
+        }
+        if let Some(previous) = transactions.previous(at)
+            && !closed[previous as usize]
+        {
+            // A step inside a session is no step of the way: nearer than all that is queued.
+            came_from[previous as usize] = at;
+            queue.push_front(previous);
+        }
+    }
+    let (mut way, mut at) = (vec![before], before);
+    while at != after && came_from[at as usize] != u32::MAX {
+        let next = came_from[at as usize];
+        if next != at + 1 || transactions.session(next) != transactions.session(at) {
+            way.extend([at, next]);
+        }
+        at = next;
+    }
+    way.push(after);
+    way.sort_unstable();
+    way.dedup();
+    way
+}
+
+fn number(at: usize) -> u32 {
+    u32::try_from(at).expect("there are fewer sessions than transactions")
+}

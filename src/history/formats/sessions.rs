@@ -1,0 +1,91 @@
+//! What the formats of checkers of transactions share: sessions of committed and aborted transactions, without times.
+//!
+//! Each session becomes a process, each transaction an operation `txn` whose value is the list of `[r key value]` and
+//! `[w key value]`. Such a file says nothing about time ([`Header::NO_CLOCK`]).
+
+use super::error::ReadError;
+use crate::history::builder::{Actor, Event, HistoryBuilder, Phase, Place, Ties};
+use crate::history::columns::{History, Nanos, ProcessId};
+use crate::history::header::Header;
+use crate::history::symbols::Symbol;
+use crate::history::value::{Value, ValueId};
+
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Committed,
+    Aborted,
+}
+
+/// Gathers transactions into a history.
+pub(super) struct Sessions {
+    builder: HistoryBuilder,
+    transaction: Symbol,
+    read: ValueId,
+    write: ValueId,
+    /// Whether somebody wrote 0.
+    wrote_zero: bool,
+}
+
+impl Sessions {
+    pub(super) fn new() -> Self {
+        let header = Header {
+            model: Some("multi-register".to_owned()),
+            claims: vec!["causal-convergence".to_owned()],
+            clock: Some(Header::NO_CLOCK.to_owned()),
+            ..Header::default()
+        };
+        let mut builder = HistoryBuilder::new(header, Ties::FileOrder);
+        let transaction = builder.functions().intern("txn");
+        let [read, write] = ["r", "w"].map(|word| builder.values().text(word));
+        Self { builder, transaction, read, write, wrote_zero: false }
+    }
+
+    /// One access of a transaction; `None` is the initial value as such.
+    pub(super) fn access(&mut self, writes: bool, key: i64, value: Option<i64>) -> ValueId {
+        self.wrote_zero |= writes && value == Some(0);
+        let function = if writes { self.write } else { self.read };
+        let values = self.builder.values();
+        let key = values.int(key);
+        let value = value.map_or(ValueId::NIL, |value| values.int(value));
+        values.list(&[function, key, value])
+    }
+
+    /// The next transaction of a session.
+    pub(super) fn push(&mut self, session: u32, accesses: &[ValueId], end: End, place: Place) -> Result<(), ReadError> {
+        let value = self.builder.values().list(accesses);
+        let phase = match end {
+            End::Committed => Phase::Ok,
+            End::Aborted => Phase::Fail,
+        };
+        for phase in [Phase::Invoke, phase] {
+            let event = Event {
+                time: Nanos::UNKNOWN,
+                actor: Actor::Client(ProcessId(session)),
+                phase,
+                function: self.transaction,
+                key: ValueId::ABSENT,
+                value,
+                node: Symbol::NONE,
+                error: Symbol::NONE,
+                place,
+            };
+            self.builder.push(&event).map_err(|defect| ReadError::defect(defect, None))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn warn(&mut self, warning: String) {
+        self.builder.warn(warning);
+    }
+
+    pub(super) fn wrote_zero(&self) -> bool {
+        self.wrote_zero
+    }
+
+    /// The history, whose keys hold that value at first; `None` is nil.
+    pub(super) fn finish(mut self, initial: Option<Value>) -> History {
+        self.builder.header().initial = initial;
+        self.builder.finish()
+    }
+}

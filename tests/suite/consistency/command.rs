@@ -1,0 +1,47 @@
+//! `check --all` and `--claim` from the outside.
+
+use crate::command::say;
+use std::fs;
+
+/// A session that goes back behind what it saw, in a history without times.
+const BACK: &str = "w(1,1,0,0)\nw(1,2,0,1)\nr(1,2,1,2)\nr(1,1,1,3)\n";
+
+#[test]
+fn all_claims_are_judged_and_the_strongest_that_hold_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("back.txt"), BACK).expect("written");
+    let said = say(folder.path(), &["check", "back.txt", "--all"]);
+    assert_eq!(said.code, 1, "{}", said.out);
+    assert!(said.out.contains("strongest not violated: "), "{}", said.out);
+    let last = said.out.lines().last().expect("lines");
+    assert!(last.contains("read-atomic") && last.contains("writes-follow-reads"), "{last}");
+    assert!(said.out.contains("\u{2717} sequential          VIOLATED      since "), "{}", said.out);
+    assert!(!said.out.contains("linearizable"), "there is no time: {}", said.out);
+    assert!(said.out.contains("why not monotonic-writes (4 operations"), "{}", said.out);
+    assert!(!said.out.contains("why not sequential"), "only the weakest are explained: {}", said.out);
+}
+
+#[test]
+fn one_claim_is_judged_with_its_counterexample_in_words_and_as_a_document() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("back.txt"), BACK).expect("written");
+    let said = say(folder.path(), &["check", "back.txt", "--claim", "causal"]);
+    assert_eq!(said.code, 1, "{}", said.out);
+    assert!(said.out.contains("the same client, in this order"), "{}", said.out);
+    assert!(said.out.contains("was overwritten before"), "{}", said.out);
+    let document = say(folder.path(), &["check", "back.txt", "--claim", "causal", "--format", "json"]).json();
+    let witness = &document["claims"][0]["witness"];
+    assert_eq!(witness["verified"], true, "{document:#}");
+    assert_eq!(witness["operations"].as_array().expect("operations").len(), 4, "{document:#}");
+    let held = say(folder.path(), &["check", "back.txt", "--claim", "read-atomic"]);
+    assert_eq!(held.code, 0, "{}", held.out);
+}
+
+#[test]
+fn a_history_without_times_is_not_called_linearizable() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("fine.txt"), "w(1,1,0,0)\nr(1,1,1,1)\n").expect("written");
+    let said = say(folder.path(), &["check", "fine.txt", "--claim", "linearizable"]);
+    assert_eq!(said.code, 2, "{}", said.out);
+    assert!(said.out.contains("says nothing about time"), "{}", said.out);
+}

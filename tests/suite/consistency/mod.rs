@@ -1,0 +1,8 @@
+//! Claims below linearizable: against their definitions, the examples of the papers, and the formats they come in.
+
+mod agreement;
+mod command;
+mod definitions;
+mod examples;
+mod formats;
+mod histories;
