@@ -4,6 +4,7 @@
 use crate::command::{consistory, processes_in, said, say, wait_until};
 use consistory::adapters;
 use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -87,6 +88,46 @@ fn zookeeper_with_sync_is_linearizable_and_keeps_what_it_acknowledged() {
     // and the leader's own clients do not wait for that in sync.
     holds("zookeeper?reads=sync", &["--read-from", "replica"]);
     holds("zookeeper", &["-w", "set"]);
+}
+
+/// The verdict on every claim after a short run.
+fn verdicts(backend: &str, arguments: &[&str]) -> BTreeMap<String, String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut all = vec!["run", backend, "-t", "3s", "-c", "6", "--all", "--format", "json"];
+    all.extend(arguments);
+    let said = say(folder.path(), &all);
+    let claims = said.json()["claims"].as_array().expect("claims").clone();
+    let text = |claim: &serde_json::Value, field: &str| claim[field].as_str().expect("a text").to_owned();
+    claims.iter().map(|claim| (text(claim, "claim"), text(claim, "verdict"))).collect()
+}
+
+#[test]
+fn redis_read_from_any_node_does_not_even_let_clients_read_their_writes() {
+    if is_there("redis") {
+        let verdicts = verdicts("redis:sentinel", &["--read-from", "any"]);
+        for claim in ["linearizable", "causal", "pram", "read-your-writes"] {
+            assert_eq!(verdicts[claim], "violated", "{claim}: {verdicts:?}");
+        }
+    }
+}
+
+#[test]
+fn zookeeper_read_locally_is_sequential() {
+    if is_there("zookeeper") {
+        let verdicts = verdicts("zookeeper?reads=local", &[]);
+        for claim in ["sequential", "causal-memory", "causal-convergence", "causal", "pram", "monotonic-reads"] {
+            assert_eq!(verdicts[claim], "holds", "{claim}: {verdicts:?}");
+        }
+    }
+}
+
+#[test]
+fn etcd_keeps_every_claim() {
+    if is_there("etcd") {
+        let verdicts = verdicts("etcd", &[]);
+        assert!(verdicts.len() >= 12, "{verdicts:?}");
+        assert!(verdicts.values().all(|verdict| verdict == "holds"), "{verdicts:?}");
+    }
 }
 
 #[test]
