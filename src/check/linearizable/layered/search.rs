@@ -52,8 +52,6 @@ impl<M> Checkpoint<M> {
 
 /// So many events lie between two checkpoints.
 pub(super) const CHECKPOINT_EVERY: usize = 64;
-/// So many events before its beginning a search within a history starts; a multiple of [`CHECKPOINT_EVERY`].
-const WARM_UP: usize = 4 * CHECKPOINT_EVERY;
 /// After so many events without trouble the finder keeps less.
 const CALM: usize = 2048;
 /// Unused rows of supply are forgotten when they take so many bytes.
@@ -76,6 +74,8 @@ pub(super) struct Effort {
     pub(super) proof_round: u32,
     /// So many events are a chunk that is searched ahead, a multiple of [`CHECKPOINT_EVERY`]; none is if it is zero.
     pub(super) chunk: usize,
+    /// So many events before its beginning a search within a history starts, a multiple of [`CHECKPOINT_EVERY`].
+    pub(super) warm_up: usize,
 }
 
 impl Effort {
@@ -88,6 +88,7 @@ impl Effort {
         proof_reach: 128,
         proof_round: 2,
         chunk: 1 << 15,
+        warm_up: 4 * CHECKPOINT_EVERY,
     };
 }
 
@@ -129,7 +130,7 @@ impl<'t, M: SlotMask> Search<'t, M> {
     /// is, some events earlier.
     pub(super) fn within(timeline: &'t Timeline, budget: &'t Budget, effort: Effort, begin: usize, end: usize) -> Self {
         let mut finder = Front::new(timeline, false, budget);
-        match begin.saturating_sub(WARM_UP) {
+        match begin.saturating_sub(effort.warm_up) {
             0 => finder.layer.push(Configuration::initial(INITIAL)),
             early => finder.assume_anything(early),
         }

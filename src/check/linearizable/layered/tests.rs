@@ -88,17 +88,29 @@ fn decide_leaping(timeline: &Timeline, effort: Effort) -> (Finding, usize) {
 fn little_effort_comes_to_the_verdict_of_the_exhaustive_search() {
     let all = usize::MAX / 64;
     let exhaustive = Effort { width: all, width_least: all, width_most: all, chunk: 0, ..Effort::USUAL };
-    let little =
-        Effort { width: 1, width_least: 1, width_most: 2, proof_width: 4, proof_reach: 4, proof_round: 1, chunk: 0 };
+    let little = Effort {
+        width: 1,
+        width_least: 1,
+        width_most: 2,
+        proof_width: 4,
+        proof_reach: 4,
+        proof_round: 1,
+        chunk: 0,
+        warm_up: 0,
+    };
     let rounds = std::env::var("CONSISTORY_ORACLE_ROUNDS").map_or(600, |text| text.parse().expect("a number"));
     let (mut orders, mut located, mut unlocated, mut leaps) = (0, 0, 0, 0);
     for seed in 1..=rounds {
         let timeline = Timeline::new(&draw(&mut Dice(seed)));
         let truth = decide(&timeline, exhaustive);
-        let chunks = 2 * CHECKPOINT_EVERY;
-        for effort in
-            [little, Effort::USUAL, Effort { chunk: chunks, ..little }, Effort { chunk: chunks, ..Effort::USUAL }]
-        {
+        // Shorter chunks than are of use, entered later: most of what they assume is then wrong.
+        let chunks = CHECKPOINT_EVERY;
+        for effort in [
+            little,
+            Effort::USUAL,
+            Effort { chunk: chunks, ..little },
+            Effort { chunk: chunks, warm_up: 0, ..Effort::USUAL },
+        ] {
             let (finding, leapt_over) = decide_leaping(&timeline, effort);
             leaps += leapt_over;
             match (finding, &truth) {
