@@ -294,6 +294,11 @@ impl Cluster for Ensemble {
         })
     }
 
+    /// A session is opened by the ensemble, so a server that is cut off from the others does not answer.
+    fn probe(&self, node: NodeId) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move { self.access.open(usize::from(node.0)).await.map(drop) })
+    }
+
     fn restart(&self, node: NodeId) -> Result<(), SystemError> {
         match self.servers.lock().get_mut(usize::from(node.0)) {
             Some(server) => server.restart(),

@@ -16,8 +16,8 @@ const DEFAULT_TIME: Duration = Duration::from_secs(5);
 #[derive(Clone, Args)]
 #[command(next_help_heading = "Faults")]
 pub(super) struct FaultArgs {
-    /// What to do to the cluster meanwhile: FAULT[:TARGET][@START[+LENGTH]], such as kill, pause:leader,
-    /// partition:n1@5s+3s (see `consistory list faults`)
+    /// What to do to the cluster meanwhile: FAULT[=SETTING][:TARGET][@START[+LENGTH]], such as kill,
+    /// pause:leader, delay=50ms:n2, partition:n1@5s+3s (see `consistory list faults`)
     #[arg(short, long = "fault", value_delimiter = ',', value_parser = wish, value_name = "FAULT,…")]
     faults: Vec<Wish>,
     /// From the first operation to the first fault
@@ -37,14 +37,11 @@ impl std::fmt::Debug for FaultArgs {
     }
 }
 
-/// Reads `FAULT[:TARGET][@START[+LENGTH]]`.
+/// Reads `FAULT[=SETTING][:TARGET][@START[+LENGTH]]`.
 fn wish(text: &str) -> Result<Wish, String> {
     let (what, when) = text.split_once('@').map_or((text, None), |(what, when)| (what, Some(when)));
     let (name, target) = what.split_once(':').map_or((what, None), |(name, target)| (name, Some(target)));
-    let fault = faults::find(name).ok_or_else(|| {
-        let known: Vec<_> = faults::all().iter().map(|fault| fault.info().name).collect();
-        format!("there is no fault '{name}'; there are: {}", known.join(", "))
-    })?;
+    let fault = faults::parse(name)?;
     let word = target.unwrap_or(fault.info().target);
     let target = Target::parse(word).ok_or_else(|| format!("'{word}' is no target; a target is {}", Target::WORDS))?;
     let (at, length) =
@@ -93,7 +90,7 @@ pub(super) fn describe(schedule: &Schedule) -> String {
         );
     }
     for step in schedule.steps() {
-        let FaultInfo { name, about, undo, .. } = step.fault.info();
+        let (FaultInfo { about, undo, .. }, name) = (step.fault.info(), faults::words(step.fault));
         let (start, end) = (step.start.as_secs_f64(), step.end.as_secs_f64());
         let _ = writeln!(out, "  {start:>5.1} s  {name} {}: {about} · undo at {end:.1} s: {undo}", step.target);
     }

@@ -250,6 +250,12 @@ pub trait Cluster: Send + Sync {
         Box::pin(async { Vec::new() })
     }
 
+    /// Asks one node something that it answers as long as it serves, over a new connection. The caller bounds it in time.
+    fn probe(&self, node: NodeId) -> BoxFuture<'_, Result<(), String>> {
+        let name = self.nodes().get(usize::from(node.0)).map_or_else(String::new, |node| node.name.clone());
+        Box::pin(async move { Err(format!("{name} cannot be asked")) })
+    }
+
     /// Starts the ended server of a node again, as it was first started, with the data that it has kept. Does not wait
     /// until it is ready.
     ///

@@ -97,6 +97,7 @@ impl Fault for Partition {
 
     fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
         let nodes = rules::nodes(scene);
+        let table = rules::table(scene, self.info().name, targets);
         let mut cut = Vec::new();
         for &node in &nodes {
             let mut drops = Vec::new();
@@ -104,13 +105,13 @@ impl Fault for Partition {
                 drops.push(format!("ip saddr {} counter drop", rules::ip(scene, other)?));
                 cut.push(Value::text(&format!("{}→{}", scene.name(other), scene.name(node))));
             }
-            rules::put(scene, node, &drops, &[])?;
+            rules::put(scene, &table, node, &drops, &[])?;
         }
         Ok(vec![("cut", Value::List(cut.into()))])
     }
 
-    fn heal(&self, scene: &Scene, _: &[NodeId]) -> Result<Facts, Unhealed> {
-        rules::take(scene, &rules::nodes(scene))
+    fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed> {
+        rules::take_dropping(scene, &rules::table(scene, self.info().name, targets), &rules::nodes(scene))
     }
 }
 

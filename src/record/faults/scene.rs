@@ -1,5 +1,6 @@
 //! The cluster as faults see it: its nodes, their processes, and where they run.
 
+use super::background::Background;
 use super::process;
 use crate::record::cluster::network::Network;
 use crate::record::system::{Cluster, NodeId};
@@ -11,9 +12,17 @@ pub struct Scene {
     pub cluster: Arc<dyn Cluster>,
     /// Where its nodes run, if in namespaces.
     pub network: Option<Network>,
+    /// What faults keep running.
+    pub background: Background,
 }
 
 impl Scene {
+    /// A cluster, and where it runs.
+    #[must_use]
+    pub fn new(cluster: Arc<dyn Cluster>, network: Option<Network>) -> Self {
+        Self { cluster, network, background: Background::default() }
+    }
+
     /// The name of a node.
     #[must_use]
     pub fn name(&self, node: NodeId) -> &str {

@@ -148,7 +148,7 @@ fn in_rhythm(wishes: &[Wish], rhythm: Rhythm, time: Option<Duration>) -> Vec<Ste
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let length = (self.end.saturating_sub(self.start)).as_secs_f64();
-        write!(f, "{}:{}@{}s+{length}s", self.fault.info().name, self.target, self.start.as_secs_f64())
+        write!(f, "{}:{}@{}s+{length}s", super::words(self.fault), self.target, self.start.as_secs_f64())
     }
 }
 

@@ -45,7 +45,7 @@ impl<'a> Stage<'a> {
         tell: &(dyn Fn(String) + Sync),
         over: watch::Receiver<bool>,
     ) -> Vec<Struck> {
-        let scene = Arc::new(Scene { cluster: Arc::clone(cluster), network: self.network() });
+        let scene = Arc::new(Scene::new(Arc::clone(cluster), self.network()));
         let (schedule, journal, seed) = (self.schedule, &self.journal, self.seed);
         Torment { schedule, scene, journal, recorder, started, seed, tell }.run(over).await
     }
