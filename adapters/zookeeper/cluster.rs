@@ -56,7 +56,7 @@ impl Ensemble {
     }
 
     async fn start_local(backend: &Backend, settings: Settings, deadline: Instant) -> Result<Self, SystemError> {
-        let servers = launch(&settings, &backend.folder, backend.network.as_ref())?;
+        let servers = launch(&settings, &backend.folder, backend.network.as_ref(), backend.links.as_ref())?;
         let addresses = servers.iter().map(|server| server.address.clone()).collect();
         Self::over(backend, settings, addresses, servers)?.with_subtree(backend, deadline).await
     }

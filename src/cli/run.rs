@@ -238,8 +238,8 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
     let teller = Teller::new(arguments.progress, quiet, time);
     teller.phase("plan", &describe(arguments, &plan, seed));
     if let Some(schedule) = &plan.faults {
-        teller.phase("faults", &format!("{schedule}\n{}", faults::describe(schedule).trim_end()));
-        faults::expect_means(schedule, !backend.nodes.is_empty())?;
+        teller.phase("faults", &format!("{schedule}\n{}", faults::describe(schedule, backend.means).trim_end()));
+        faults::expect_means(schedule, !backend.nodes.is_empty(), backend.means)?;
     }
     if arguments.dry_run {
         return Ok(Exit::Holds);
@@ -417,6 +417,8 @@ fn backend(arguments: &RunArgs, run: &str, folder: &Path, seed: u64) -> Result<B
         prefix: format!("consistory-{run}/"),
         folder,
         network: None,
+        links: None,
+        means: arguments.faults.means(),
         timeout: arguments.work.timeout,
         seed,
     })

@@ -5,7 +5,9 @@
 //! outstanding operation, no retries and no pooling, because a hidden retry duplicates a write.
 //! Nothing here knows a consistency model.
 
+use super::cluster::links::Links;
 use super::cluster::network::Network;
+use super::faults::means::Means;
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::path::PathBuf;
@@ -422,6 +424,10 @@ pub struct Backend {
     pub folder: PathBuf,
     /// Where local servers run instead of on loopback, each node in a namespace of its own.
     pub network: Option<Network>,
+    /// Proxies between local servers, where there is no network.
+    pub links: Option<Links>,
+    /// By which means faults are to reach the links between nodes; the best there is if not said.
+    pub means: Option<Means>,
     /// The bound on one operation; connections use it too.
     pub timeout: Duration,
     /// The seed of any random choice.

@@ -103,7 +103,7 @@ impl Netlink {
 
     /// The kernel answers before `send` returns, so nothing has to be waited for.
     fn answer(&self) -> io::Result<()> {
-        let mut buffer = [0; ANSWER_BYTES];
+        let mut buffer = vec![0; ANSWER_BYTES];
         while let Some(heard) = self.hear(&mut buffer)? {
             for (kind, body) in messages(heard) {
                 if kind == ANSWER {

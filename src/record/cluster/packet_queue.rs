@@ -155,8 +155,7 @@ fn fill(table: &str, chain: &str) -> io::Result<(Netlink, u16)> {
         let names = [attribute(1, &text(table)), attribute(2, &text(chain))].concat();
         let attributes = [names, nested(4, &[nested(1, &[expression])])].concat();
         let kind = (RULES, NEW_RULE);
-        let message =
-            Message { kind, flags: CREATE_AT_THE_END, family: INET, resource: 0, attributes: &attributes };
+        let message = Message { kind, flags: CREATE_AT_THE_END, family: INET, resource: 0, attributes: &attributes };
         netlink.ask_in_batch(RULES, &message)
     };
     match add(own_expression(number)) {
@@ -216,13 +215,13 @@ fn hold_all(
     over: &AtomicBool,
     ready: &Sender<Result<(), String>>,
 ) -> Held {
-    let mut held = Held::default();
+    let mut done = Held::default();
     let (mut netlink, number) = match opened {
         Ok(opened) => opened,
         Err(error) => {
             // The opener waits for it.
             let _ = ready.send(Err(format!("no packet queue: {error}")));
-            return held;
+            return done;
         }
     };
     let _ = ready.send(Ok(()));
@@ -242,7 +241,7 @@ fn hold_all(
             waiting.pop();
             // What is let go early because the fault ends was not held for its time.
             if due <= now {
-                held.add(Held { packets: 1, time: now - came });
+                done.add(Held { packets: 1, time: now - came });
             }
             let verdict = attribute(2, &[1_u32.to_be_bytes(), id.to_be_bytes()].concat());
             let kind = (QUEUE, VERDICT);
@@ -254,7 +253,7 @@ fn hold_all(
             wait(&netlink, next.min(LOOK_EVERY));
         }
     }
-    held
+    done
 }
 
 /// Waits for a packet, at most so long. That it ends early for any other reason is harmless.

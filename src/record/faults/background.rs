@@ -22,8 +22,6 @@ pub(super) enum Kept {
     Queues(Vec<PacketQueue>),
     /// Something that is done again and again.
     Repeated(Repeated),
-    /// How long a request to each target took before.
-    Before(Duration),
 }
 
 /// All of it.

@@ -6,6 +6,7 @@ use super::background::Kept;
 use super::journal::Undo;
 use super::{Facts, Fault, FaultInfo, Scene, Unhealed, probe, rules, setting};
 use crate::history::Value;
+use crate::record::cluster::links::{Effect, Ways};
 use crate::record::cluster::packet_queue::{Held, Hold, PacketQueue};
 use crate::record::system::NodeId;
 use std::time::Duration;
@@ -54,6 +55,22 @@ impl Delay {
         Hold { least: if self.varies { Duration::ZERO } else { self.time }, most: self.time }
     }
 
+    fn start(&self, scene: &Scene, targets: &[NodeId]) -> Result<(), String> {
+        let table = rules::table(scene, self.info.name, targets);
+        if let Some(links) = &scene.links {
+            return links.put(&table, Ways::To(rules::numbers(targets)), Effect::Hold(self.hold()));
+        }
+        let network = rules::network(scene)?;
+        let mut queues = Vec::new();
+        for &node in targets {
+            rules::put(scene, &table, node, &[format!("iif != lo counter jump {}", rules::HOLD)], &[])?;
+            let namespace = network.namespace(usize::from(node.0));
+            queues.push(PacketQueue::open(&namespace, &table, rules::HOLD, self.hold(), node.0.into())?);
+        }
+        scene.background.keep(scene, self, targets, Kept::Queues(queues));
+        Ok(())
+    }
+
     /// What a request to the node takes now, if it shows the delay. It has to come to the node at least once.
     fn seen(&self, scene: &Scene, node: NodeId) -> Result<String, String> {
         match probe::ask(scene, node, ANSWER_MAX + self.time * TRIPS) {
@@ -79,6 +96,10 @@ impl Fault for Delay {
         Ok(Box::new(Self { time: setting::time(text)?, ..*self }))
     }
 
+    fn acts_on_links(&self) -> bool {
+        true
+    }
+
     fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {
         rules::undo(scene, targets)
     }
@@ -86,25 +107,24 @@ impl Fault for Delay {
     fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
         let usual = |&node| probe::usual(scene, node, ANSWER_MAX).map_or_else(|why| why, |time| format!("{time:.1?}"));
         let before: Vec<_> = targets.iter().map(usual).collect();
-        let (table, network) = (rules::table(scene, self.info.name, targets), rules::network(scene)?);
-        let mut queues = Vec::new();
-        for &node in targets {
-            rules::put(scene, &table, node, &[format!("iif != lo counter jump {}", rules::HOLD)], &[])?;
-            let namespace = network.namespace(usize::from(node.0));
-            queues.push(PacketQueue::open(&namespace, &table, rules::HOLD, self.hold(), node.0.into())?);
-        }
-        scene.background.keep(scene, self, targets, Kept::Queues(queues));
+        self.start(scene, targets)?;
         let during = targets.iter().map(|&node| self.seen(scene, node)).collect::<Result<Vec<_>, _>>()?;
         let list = |times: &[String]| Value::List(times.iter().map(|time| Value::text(time)).collect());
         Ok(vec![("request-before", list(&before)), ("request-during", list(&during))])
     }
 
     fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed> {
+        let table = rules::table(scene, self.info.name, targets);
+        if let Some(links) = &scene.links {
+            return told(links.take(&table).unwrap_or_default());
+        }
         // First the rules: what comes after them is not held.
-        let taken = rules::take(scene, &rules::table(scene, self.info.name, targets), targets);
+        let taken = rules::take(scene, &table, targets);
         let mut held = Held::default();
         if let Some(Kept::Queues(queues)) = scene.background.take(scene, self, targets) {
-            queues.into_iter().for_each(|queue| held.add(queue.close()));
+            for queue in queues {
+                held.add(queue.close());
+            }
         }
         taken?;
         told(held)
@@ -112,7 +132,7 @@ impl Fault for Delay {
 }
 
 /// What was held, or that nothing was.
-pub(super) fn told(held: Held) -> Result<Facts, Unhealed> {
+fn told(held: Held) -> Result<Facts, Unhealed> {
     if held.packets == 0 {
         return Err(Unhealed::Harmless("nothing was held".into()));
     }

@@ -16,9 +16,11 @@ pub use scene::Scene;
 mod acting;
 pub mod background;
 mod delay;
+pub mod hook;
 pub mod journal;
 mod kill;
 mod loss;
+pub mod means;
 pub mod nemesis;
 mod partition;
 mod pause;
@@ -30,6 +32,7 @@ mod rules;
 mod scene;
 pub mod schedule;
 mod setting;
+mod shell;
 mod slow;
 pub(super) mod stage;
 pub mod target;
@@ -49,6 +52,7 @@ pub fn all() -> &'static [&'static dyn Fault] {
         &delay::JITTER,
         &slow::SLOW,
         &reset::RESET,
+        &hook::HOOK,
     ]
 }
 
@@ -116,6 +120,21 @@ pub trait Fault: Send + Sync {
     /// What the setting may be, in words.
     fn with(&self, setting: &str) -> Result<Box<dyn Fault>, String> {
         Err(format!("{} has nothing to set to '{setting}'", self.info().name))
+    }
+
+    /// Whether it can act on a cluster that the run has not started.
+    fn acts_on_existing(&self) -> bool {
+        false
+    }
+
+    /// Whether proxies between the nodes can stand in for namespaces of their own.
+    fn acts_on_links(&self) -> bool {
+        false
+    }
+
+    /// What the header of the history says of it besides the schedule, by name.
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
     }
 
     /// What will have to be undone.

@@ -36,19 +36,22 @@ impl Fault for Reset {
         Ok(Box::new(Self { period: setting::time(text)? }))
     }
 
-    /// Nothing is left over when nobody resets any more; the namespaces must be there.
+    fn acts_on_links(&self) -> bool {
+        true
+    }
+
+    /// Nothing is left over when nobody resets any more; the means must be there.
     fn undo(&self, scene: &Scene, _: &[NodeId]) -> Result<Vec<Undo>, String> {
-        rules::network(scene).map(|_| Vec::new())
+        resetting(scene, &[]).map(|_| Vec::new())
     }
 
     fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
-        let network = rules::network(scene)?;
-        let namespaces: Vec<_> = targets.iter().map(|node| network.namespace(usize::from(node.0))).collect();
-        let first = reset(&namespaces)?;
+        let mut reset = resetting(scene, targets)?;
+        let first = reset()?;
         if first == 0 {
             return Err("no connection could be reset: there is none, or the kernel cannot (INET_DIAG_DESTROY)".into());
         }
-        let repeated = Repeated::start(self.period, move || reset(&namespaces))?;
+        let repeated = Repeated::start(self.period, reset)?;
         scene.background.keep(scene, self, targets, Kept::Repeated(repeated));
         Ok(vec![("reset", Value::Int(i64::try_from(first).unwrap_or(i64::MAX)))])
     }
@@ -62,6 +65,17 @@ impl Fault for Reset {
             Err(why) => Err(Unhealed::Harmless(why)),
         }
     }
+}
+
+/// What resets the connections of those nodes and says how many they were.
+fn resetting(scene: &Scene, targets: &[NodeId]) -> Result<Box<dyn FnMut() -> Result<u64, String> + Send>, String> {
+    if let Some(links) = scene.links.clone() {
+        let nodes = rules::numbers(targets);
+        return Ok(Box::new(move || Ok(links.reset(&nodes))));
+    }
+    let network = rules::network(scene)?;
+    let namespaces: Vec<_> = targets.iter().map(|node| network.namespace(usize::from(node.0))).collect();
+    Ok(Box::new(move || reset(&namespaces)))
 }
 
 /// Resets the connections in those namespaces; how many.

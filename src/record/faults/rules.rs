@@ -15,7 +15,7 @@ pub(super) const HOLD: &str = "hold";
 
 /// The network of a scene.
 pub(super) fn network(scene: &Scene) -> Result<&Network, String> {
-    scene.network.as_ref().ok_or_else(|| "the nodes do not run in namespaces".to_owned())
+    scene.network.as_ref().ok_or_else(|| "the nodes run neither in namespaces nor behind proxies".to_owned())
 }
 
 /// The address of a node.
@@ -25,6 +25,10 @@ pub(super) fn ip(scene: &Scene, node: NodeId) -> Result<Ipv4Addr, String> {
 
 /// What undoing rules at those nodes means.
 pub(super) fn undo(scene: &Scene, nodes: &[NodeId]) -> Result<Vec<Undo>, String> {
+    if scene.links.is_some() {
+        // They end with the run.
+        return Ok(Vec::new());
+    }
     let network = network(scene)?;
     Ok(nodes.iter().map(|node| Undo::Rules { namespace: network.namespace(usize::from(node.0)) }).collect())
 }
@@ -96,6 +100,11 @@ pub(super) fn inside(scene: &Scene, node: NodeId, words: &[&str], input: &str) -
     let namespace = network(scene)?.namespace(usize::from(node.0));
     let arguments: Vec<&str> = ["netns", "exec", &namespace].into_iter().chain(words.iter().copied()).collect();
     command("ip", &arguments, input)
+}
+
+/// Nodes as proxies number them.
+pub(super) fn numbers(nodes: &[NodeId]) -> Vec<usize> {
+    nodes.iter().map(|node| usize::from(node.0)).collect()
 }
 
 /// All nodes of a scene.

@@ -2,6 +2,7 @@
 
 use super::background::Background;
 use super::process;
+use crate::record::cluster::links::Links;
 use crate::record::cluster::network::Network;
 use crate::record::system::{Cluster, NodeId};
 use std::sync::Arc;
@@ -12,6 +13,8 @@ pub struct Scene {
     pub cluster: Arc<dyn Cluster>,
     /// Where its nodes run, if in namespaces.
     pub network: Option<Network>,
+    /// The proxies between its nodes, if there are any.
+    pub links: Option<Links>,
     /// What faults keep running.
     pub background: Background,
 }
@@ -19,8 +22,10 @@ pub struct Scene {
 impl Scene {
     /// A cluster, and where it runs.
     #[must_use]
-    pub fn new(cluster: Arc<dyn Cluster>, network: Option<Network>) -> Self {
-        Self { cluster, network, background: Background::default() }
+    pub fn new(cluster: Arc<dyn Cluster>, network: Option<Network>, links: Option<Links>) -> Self {
+        // A cluster without servers uses none.
+        let links = links.filter(Links::is_used);
+        Self { cluster, network, links, background: Background::default() }
     }
 
     /// The name of a node.

@@ -5,6 +5,7 @@
 
 use super::Fault;
 use super::target::Target;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -102,6 +103,12 @@ impl Schedule {
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.0
+    }
+
+    /// What its faults are set to besides what their words say, each once, by name.
+    #[must_use]
+    pub fn settings(&self) -> BTreeMap<&'static str, String> {
+        self.0.iter().flat_map(|step| step.fault.settings()).collect()
     }
 
     /// Whether some fault needs nodes in namespaces of their own.

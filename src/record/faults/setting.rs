@@ -43,7 +43,7 @@ pub(super) fn kilobits(text: &str) -> Result<u32, String> {
 
 /// A rate as [`kilobits`] reads it.
 pub(super) fn rate_in_words(kilobits: u32) -> String {
-    if kilobits % 1000 == 0 { format!("{}mbit", kilobits / 1000) } else { format!("{kilobits}kbit") }
+    if kilobits.is_multiple_of(1000) { format!("{}mbit", kilobits / 1000) } else { format!("{kilobits}kbit") }
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Slow link: what comes to a node and what leaves it passes at a rate and no faster; what does not fit waits, and is
-//! dropped when too much does. A token bucket at both ends of the node's wire. The evidence is what had to wait.
+//! dropped when too much does. A token bucket at both ends of the node's wire,
+//! or the proxies, where both directions share the rate. The evidence is what had to wait.
 
 use super::journal::Undo;
 use super::{Facts, Fault, FaultInfo, Scene, Unhealed, rules, setting};
 use crate::history::Value;
+use crate::record::cluster::links::{Effect, Ways};
 use crate::record::cluster::network::command;
 use crate::record::system::NodeId;
 use serde_json::Value as Json;
@@ -45,11 +47,20 @@ impl Fault for Slow {
         Ok(Box::new(Self { kilobits: setting::kilobits(text)? }))
     }
 
+    fn acts_on_links(&self) -> bool {
+        true
+    }
+
     fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {
         rules::undo(scene, targets)
     }
 
     fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
+        if let Some(links) = &scene.links {
+            let ways = Ways::Touching(rules::numbers(targets));
+            links.put(&rules::table(scene, "slow", targets), ways, Effect::Limit { rate: self.kilobits * 125 })?;
+            return Ok(vec![("kilobits", Value::Int(self.kilobits.into()))]);
+        }
         let rate = format!("{}kbit", self.kilobits);
         for &node in targets {
             for end in [End::Inside, End::Outside] {
@@ -61,6 +72,12 @@ impl Fault for Slow {
     }
 
     fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed> {
+        if let Some(links) = &scene.links {
+            return match links.take(&rules::table(scene, "slow", targets)).map_or(0, |held| held.packets) {
+                0 => Err(Unhealed::Harmless("nothing had to wait".into())),
+                waited => Ok(vec![("waited", Value::Int(i64::try_from(waited).unwrap_or(i64::MAX)))]),
+            };
+        }
         let (mut waited, mut dropped, mut bytes, mut stays) = (0, 0, 0, None);
         for &node in targets {
             for end in [End::Inside, End::Outside] {
