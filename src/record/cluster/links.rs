@@ -276,9 +276,9 @@ async fn accept_all(listener: TcpListener, shared: Arc<Shared>, from: Option<End
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        let from = from.unwrap_or_else(|| owner::of(peer));
         let (to, shared) = (End::Node(node), Arc::clone(&shared));
         tokio::spawn(async move {
+            let from = from.unwrap_or_else(|| stream.local_addr().map_or(End::Client, |here| owner::of(peer, here)));
             let (id, reset) = (shared.next.fetch_add(1, Ordering::Relaxed), Arc::new(Notify::new()));
             shared.open.lock().insert(id, (from, to, Arc::clone(&reset)));
             stream::carry(stream, own, Link { from, to, id, rules: shared.rules.subscribe() }, &reset).await;

@@ -1,12 +1,12 @@
-//! Messages to and from the packet filter of the kernel: the few that a queue of packets needs.
+//! Messages to and from the kernel: the few that a queue of packets needs, and the question about a socket.
 //!
 //! The format is that of `linux/netlink.h` and `linux/netfilter/nfnetlink.h`: a header of sixteen bytes in the machine's
 //! byte order, four bytes of netfilter's own, then attributes, each with its length and kind, padded to four bytes.
-//! Knows nothing of routes, links or sockets.
+//! Knows nothing of routes and links.
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
+use rustix::net::netlink::{NETFILTER, SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::net::{bind, recv, sendto, socket_with, sockopt};
 use std::io;
@@ -117,18 +117,40 @@ impl Netlink {
 
     fn bytes(&mut self, message: &Message<'_>, flags: u16) -> Vec<u8> {
         self.sequence += 1;
-        let length = u32::try_from(HEADER + OWN_HEADER + message.attributes.len()).expect("messages are short");
         let (subsystem, what) = message.kind;
-        let mut bytes = length.to_ne_bytes().to_vec();
-        bytes.extend((u16::from(subsystem) << 8 | u16::from(what)).to_ne_bytes());
-        bytes.extend((REQUEST | flags | message.flags).to_ne_bytes());
-        bytes.extend(self.sequence.to_ne_bytes());
-        bytes.extend(0_u32.to_ne_bytes());
+        let kind = u16::from(subsystem) << 8 | u16::from(what);
+        let length = OWN_HEADER + message.attributes.len();
+        let mut bytes = header(length, kind, REQUEST | flags | message.flags, self.sequence);
         bytes.extend([message.family, 0]);
         bytes.extend(message.resource.to_be_bytes());
         bytes.extend(message.attributes);
         bytes
     }
+}
+
+/// Asks about one socket; the kernel's description of it.
+///
+/// # Errors
+/// When there is no such socket, or the kernel cannot be asked.
+pub(super) fn ask_about_socket(question: &[u8]) -> io::Result<Vec<u8>> {
+    const BY_FAMILY: u16 = 20;
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(SOCK_DIAG))?;
+    let bytes = [header(question.len(), BY_FAMILY, REQUEST, 1), question.to_vec()].concat();
+    sendto(&socket, &bytes, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    let mut buffer = vec![0; ANSWER_BYTES];
+    let (length, _) = recv(&socket, &mut *buffer, RecvFlags::DONTWAIT)?;
+    let found = messages(&buffer[..length]).into_iter().find(|(kind, _)| *kind == BY_FAMILY);
+    found.map(|(_, body)| body.to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+fn header(body: usize, kind: u16, flags: u16, sequence: u32) -> Vec<u8> {
+    let length = u32::try_from(HEADER + body).expect("messages are short");
+    let mut bytes = length.to_ne_bytes().to_vec();
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(flags.to_ne_bytes());
+    bytes.extend(sequence.to_ne_bytes());
+    bytes.extend(0_u32.to_ne_bytes());
+    bytes
 }
 
 /// One attribute.

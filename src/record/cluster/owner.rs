@@ -1,17 +1,18 @@
 //! Which node a connection comes from: that of the server that owns the other socket.
 //!
-//! The kernel says which socket has an address (`/proc/net/tcp`), and which sockets a process has (`/proc/PID/fd`); that
-//! needs no rights for processes of one's own. A socket that no server of this process owns is a client's.
+//! The kernel says which socket has these two addresses (`sock_diag`), and which sockets a process has (`/proc/PID/fd`);
+//! that needs no rights for processes of one's own. A socket that no server of this process owns is a client's, and so is
+//! one that has ended meanwhile.
 
 use super::links::End;
+use super::netlink::ask_about_socket;
 use super::process;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-/// The owner of the connection whose other end has that address.
-pub(super) fn of(peer: SocketAddr) -> End {
-    let look = |table: &&str| inode(&std::fs::read_to_string(table).unwrap_or_default(), peer).map(str::to_owned);
-    let Some(inode) = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(look) else { return End::Client };
+/// The owner of the connection from `peer` to `here`.
+pub(super) fn of(peer: SocketAddr, here: SocketAddr) -> End {
+    let Some(inode) = inode(peer, here) else { return End::Client };
     let owns = format!("socket:[{inode}]");
     let owner = process::living().into_iter().find(|(pid, _)| has(*pid, &owns));
     owner.and_then(|(_, name)| node(&name)).map_or(End::Client, End::Node)
@@ -22,18 +23,30 @@ fn node(server: &str) -> Option<usize> {
     server.get(1..)?.parse::<usize>().ok()?.checked_sub(1)
 }
 
-/// The socket with that address of its own.
-fn inode(table: &str, peer: SocketAddr) -> Option<&str> {
-    let IpAddr::V4(ip) = peer.ip() else { return None };
-    let wanted = format!("{:08X}:{:04X}", u32::from_le_bytes(ip.octets()), peer.port());
-    let mut lines = table.lines().skip(1);
-    let found = lines.find_map(|line| {
-        let mut fields = line.split_whitespace();
-        // An address of version 4 ends one of version 6.
-        fields.nth(1).filter(|address| address.ends_with(&wanted))?;
-        fields.nth(7)
-    });
-    found.filter(|inode| *inode != "0")
+/// The number of the socket at `own` that is connected to `other`.
+fn inode(own: SocketAddr, other: SocketAddr) -> Option<u32> {
+    // Of the answer: family, state and timers, the two ends, times and queues, the user.
+    const AT: usize = 4 + 48 + 16;
+    let answer = ask_about_socket(&question(own, other)?).ok()?;
+    let inode = u32::from_ne_bytes(*answer.get(AT..)?.first_chunk()?);
+    Some(inode).filter(|inode| *inode != 0)
+}
+
+/// Family and protocol, all states, the two ends, any interface, no cookie.
+fn question(own: SocketAddr, other: SocketAddr) -> Option<Vec<u8>> {
+    const INET: u8 = 2;
+    const TCP: u8 = 6;
+    let (IpAddr::V4(own_ip), IpAddr::V4(other_ip)) = (own.ip(), other.ip()) else { return None };
+    let address = |ip: std::net::Ipv4Addr| [&ip.octets()[..], &[0; 12]].concat();
+    let mut bytes = vec![INET, TCP, 0, 0];
+    bytes.extend(u32::MAX.to_ne_bytes());
+    bytes.extend(own.port().to_be_bytes());
+    bytes.extend(other.port().to_be_bytes());
+    bytes.extend(address(own_ip));
+    bytes.extend(address(other_ip));
+    bytes.extend([0; 4]);
+    bytes.extend([u8::MAX; 8]);
+    Some(bytes)
 }
 
 fn has(pid: u32, socket: &str) -> bool {
@@ -44,22 +57,19 @@ fn has(pid: u32, socket: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const TABLE: &str = "\
-  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0
-   1: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 20 4 30 10 -1
-   2: 0200007F:C350 0100007F:1F90 06 00000000:00000000 03:00001770 00000000     0        0 0 3 0 0 0 0 0 0 0
-   3: 0000000000000000FFFF00000100007F:C351 0100007F:1F90 01 00000000:00000000 00:00000000 00000000 0 0 4713 1 0
-";
+    use std::net::{TcpListener, TcpStream};
 
     #[test]
-    fn a_socket_is_found_by_its_own_address() {
-        let found = |address: &str| inode(TABLE, address.parse().expect("an address"));
-        assert_eq!(found("127.0.0.1:50000"), Some("4712"));
-        assert_eq!(found("127.0.0.1:50001"), Some("4713"));
-        assert_eq!(found("127.0.0.2:50000"), None, "it has ended");
-        assert_eq!(found("127.0.0.3:50000"), None);
+    fn a_connected_socket_is_found_by_its_two_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let here = listener.local_addr().expect("an address");
+        let stream = TcpStream::connect(here).expect("connected");
+        let peer = stream.local_addr().expect("an address");
+        let inode = inode(peer, here).expect("it is there");
+        assert!(has(std::process::id(), &format!("socket:[{inode}]")));
+        assert!(!has(std::process::id(), "socket:[0]"));
+        assert_eq!(super::inode(SocketAddr::from(([127, 0, 0, 9], peer.port())), here), None);
+        assert_eq!(of(peer, here), End::Client, "no server has it");
     }
 
     #[test]
