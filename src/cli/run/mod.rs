@@ -71,6 +71,7 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
     teller.phase("plan", &describe(arguments, &plan, seed));
     if let Some(schedule) = &plan.faults {
         teller.phase("faults", &format!("{schedule}\n{}", faults::describe(schedule).trim_end()));
+        faults::expect_feasible(schedule, adapter, &backend)?;
         faults::expect_means(schedule, !backend.nodes.is_empty())?;
     }
     if arguments.dry_run {
