@@ -104,6 +104,10 @@ fn adapters() -> Vec<Row> {
         for promise in info.promises {
             detail.push((format!("promises {}", promise.when), format!("{} — {}", promise.promises, promise.url)));
         }
+        let faults = super::faults::sufferable(*adapter);
+        if !faults.is_empty() {
+            detail.push(("faults".into(), faults.join(", ")));
+        }
         for failure in info.definite_failures {
             detail.push((format!("definite failure {}", failure.error), failure.because.to_owned()));
         }

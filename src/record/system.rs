@@ -529,6 +529,19 @@ pub trait Adapter: Send + Sync {
     /// What it is and can do.
     fn info(&self) -> &'static AdapterInfo;
 
+    /// How many nodes a local cluster of `backend` will have, if that is known before it is started.
+    fn local_nodes(&self, backend: &Backend) -> Option<usize> {
+        let _ = backend;
+        None
+    }
+
+    /// Whether a local cluster can suffer the fault of that name (see `consistory list faults`). What runs inside this
+    /// process can suffer none.
+    fn suffers(&self, fault: &str) -> bool {
+        let _ = fault;
+        !self.info().programs.is_empty()
+    }
+
     /// Starts a local cluster, or reaches the existing one of `backend.nodes`, and returns when every node
     /// is really ready, at most at `deadline`.
     fn start<'a>(

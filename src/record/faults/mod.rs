@@ -14,6 +14,7 @@ use journal::Undo;
 pub use scene::Scene;
 
 mod acting;
+pub mod feasible;
 pub mod journal;
 mod kill;
 mod loss;
@@ -70,6 +71,18 @@ pub type Facts = Vec<(&'static str, Value)>;
 pub trait Fault: Send + Sync {
     /// What it is.
     fn info(&self) -> &'static FaultInfo;
+
+    /// What of a node it acts on while it lasts, in a word: two faults that act on the same of one node are never at
+    /// work at once, since each would undo what the other did.
+    fn holds(&self) -> &'static str {
+        if self.info().needs_network { "network" } else { "process" }
+    }
+
+    /// Why it can never act on so many of so many nodes, in words; `None` if it may.
+    fn why_never(&self, nodes: usize, targets: usize) -> Option<String> {
+        let _ = (nodes, targets);
+        None
+    }
 
     /// What will have to be undone.
     ///

@@ -8,6 +8,7 @@ use super::schedule::Schedule;
 use crate::record::cluster::network::{LaidNetwork, Network};
 use crate::record::recorder::Recorder;
 use crate::record::system::{Backend, Cluster, SystemError};
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
@@ -47,6 +48,6 @@ impl<'a> Stage<'a> {
     ) -> Vec<Struck> {
         let scene = Arc::new(Scene { cluster: Arc::clone(cluster), network: self.network() });
         let (schedule, journal, seed) = (self.schedule, &self.journal, self.seed);
-        Torment { schedule, scene, journal, recorder, started, seed, tell }.run(over).await
+        Torment { schedule, scene, journal, recorder, started, seed, seen: Mutex::default(), tell }.run(over).await
     }
 }
