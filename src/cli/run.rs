@@ -15,6 +15,7 @@ use crate::workloads::keys::KeyChoice;
 use crate::workloads::{self, Workload, WorkloadOptions};
 use anyhow::Context;
 use clap::Args;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,6 +98,10 @@ struct WorkArgs {
     /// Values to write: unique, or so many different ones
     #[arg(long, value_parser = domain, default_value = "unique", value_name = "unique|N")]
     values: Domain,
+    /// After so many operations each client moves to the next node and stays the same client; 0: clients stay where they
+    /// are (default: what the workload says)
+    #[arg(long, value_name = "N")]
+    hop: Option<u32>,
     /// The bound on one operation; what has not answered by then is of unknown outcome
     #[arg(long, value_parser = run_time, default_value = "1s", value_name = "DURATION")]
     timeout: Duration,
@@ -215,6 +220,7 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
     let (schedule, time) = arguments.faults.plan(arguments.time)?;
     let options = work(arguments, seed);
     let work = workload.plan(&options);
+    let hop = arguments.work.hop.unwrap_or_else(|| workload.hop());
     let plan = RunPlan {
         run: run.clone(),
         adapter,
@@ -225,7 +231,7 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
             model: workload.info().model.into(),
             claims: claims(arguments, workload),
             thresholds: arguments.judging.threshold.iter().map(ToString::to_string).collect(),
-            settings: options.settings(),
+            settings: options.settings().into_iter().chain([("hop".to_owned(), hop.to_string())]).collect(),
         },
         clients: arguments.clients,
         seed,
@@ -233,6 +239,7 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
         faults: schedule,
         operations: arguments.ops,
         rate: arguments.rate,
+        hop: NonZeroU32::new(hop),
         history: folder.join(HISTORY_FILE),
     };
     let teller = Teller::new(arguments.progress, quiet, time);
@@ -436,10 +443,11 @@ fn work(arguments: &RunArgs, seed: u64) -> WorkloadOptions {
 }
 
 fn claims(arguments: &RunArgs, workload: &dyn Workload) -> Vec<String> {
-    if arguments.judging.claim.is_empty() {
+    let asked = arguments.judging.claims();
+    if asked.is_empty() {
         workload.info().claims.iter().map(|&claim| claim.to_owned()).collect()
     } else {
-        arguments.judging.claim.iter().map(|claim| claim.name().to_owned()).collect()
+        asked.iter().map(|claim| claim.name().to_owned()).collect()
     }
 }
 
