@@ -155,7 +155,11 @@ fn claims() -> Vec<Row> {
         about: claim.about.into(),
         detail: claim_detail(claim),
     });
-    rows.collect()
+    let words = check::guarantee::words().iter().map(|(word, claims)| {
+        let names: Vec<&str> = claims.iter().map(|claim| claim.name()).collect();
+        Row { name: (*word).into(), about: format!("short for {}", names.join(", ")), detail: Vec::new() }
+    });
+    rows.chain(words).collect()
 }
 
 fn claim_detail(claim: &ClaimInfo) -> Vec<(String, String)> {

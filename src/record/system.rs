@@ -230,6 +230,13 @@ pub trait Cluster: Send + Sync {
         self.connect(slot)
     }
 
+    /// Opens a connection whose reads that node answers, in the way the run's other clients read; `None` where the
+    /// adapter cannot have a node of its own choice answer for every key.
+    fn connect_node(&self, node: NodeId) -> Option<BoxFuture<'_, Result<Box<dyn Client>, Failure>>> {
+        let _ = node;
+        None
+    }
+
     /// Waits until the cluster answers on every node again, at most until `deadline`. To get there an adapter may
     /// start local servers anew that have died, with the data they have kept, but change nothing else: it neither writes nor
     /// repairs what the final reads are about. Where it fails, the final reads are tried all the same.

@@ -15,6 +15,7 @@ use anyhow::Context;
 pub(super) use arguments::RunArgs;
 use arguments::{backend, claims, work};
 use recording::{record, stop_on_signal};
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::SystemTime;
 use tokio::sync::watch;
@@ -47,6 +48,7 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
     let (schedule, time) = arguments.faults.plan(arguments.time)?;
     let options = work(arguments, seed);
     let work = workload.plan(&options);
+    let hop = arguments.work.hop.unwrap_or_else(|| workload.hop());
     let plan = RunPlan {
         run: run.clone(),
         adapter,
@@ -57,7 +59,7 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
             model: workload.info().model.into(),
             claims: claims(arguments, workload),
             thresholds: arguments.judging.threshold.iter().map(ToString::to_string).collect(),
-            settings: options.settings(),
+            settings: options.settings().into_iter().chain([("hop".to_owned(), hop.to_string())]).collect(),
         },
         clients: arguments.clients,
         seed,
@@ -65,6 +67,7 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
         faults: schedule,
         operations: arguments.ops,
         rate: arguments.rate,
+        hop: NonZeroU32::new(hop),
         history: folder.join(HISTORY_FILE),
     };
     let teller = Teller::new(arguments.progress, quiet, time);
