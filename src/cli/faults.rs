@@ -4,9 +4,10 @@ use super::values;
 use super::{Exit, Failed};
 use crate::record::faults::hook::{self, Commands};
 use crate::record::faults::means::{self, Means};
-use crate::record::faults::schedule::{Rhythm, Schedule, Step, Wish};
+use crate::record::faults::schedule::{Rhythm, Schedule, Step, Volley, Wish};
 use crate::record::faults::target::Target;
-use crate::record::faults::{self, FaultInfo};
+use crate::record::faults::{self, FaultInfo, feasible};
+use crate::record::system::{Adapter, Backend};
 use clap::Args;
 use std::fmt::Write;
 use std::time::Duration;
@@ -17,10 +18,10 @@ const DEFAULT_TIME: Duration = Duration::from_secs(5);
 #[derive(Clone, Args)]
 #[command(next_help_heading = "Faults")]
 pub(super) struct FaultArgs {
-    /// What to do to the cluster meanwhile: FAULT[=SETTING][:TARGET][@START[+LENGTH]], such as kill,
-    /// pause:leader, delay=50ms:n2, partition:n1@5s+3s (see `consistory list faults`)
-    #[arg(short, long = "fault", value_delimiter = ',', value_parser = wish, value_name = "FAULT,…")]
-    faults: Vec<Wish>,
+    /// What to do to the cluster meanwhile: FAULT[=SETTING][:TARGET][+FAULT…][@START[+LENGTH]], such as kill,
+    /// pause:leader, delay=50ms:n2, partition:n1@5s+3s, kill+partition for both at once (see `consistory list faults`)
+    #[arg(short, long = "fault", value_delimiter = ',', value_parser = volley, value_name = "FAULT,…")]
+    pub(super) faults: Vec<Volley>,
     /// How faults reach the links between nodes (default: namespaces where this machine has them, proxies otherwise)
     #[arg(long, value_parser = means, value_name = "namespaces|proxies")]
     means: Option<Means>,
@@ -51,6 +52,12 @@ impl std::fmt::Debug for FaultArgs {
     }
 }
 
+/// Reads `FAULT[=SETTING][:TARGET][+FAULT…][@START[+LENGTH]]`: what strikes at once.
+pub(super) fn volley(text: &str) -> Result<Volley, String> {
+    let (what, when) = text.split_once('@').map_or((text, String::new()), |(what, when)| (what, format!("@{when}")));
+    what.split('+').map(|what| wish(&format!("{what}{when}"))).collect::<Result<_, _>>().map(Volley)
+}
+
 /// Reads `FAULT[=SETTING][:TARGET][@START[+LENGTH]]`.
 fn wish(text: &str) -> Result<Wish, String> {
     let (what, when) = text.split_once('@').map_or((text, None), |(what, when)| (what, Some(when)));
@@ -77,10 +84,11 @@ impl FaultArgs {
     }
 
     /// What is wished for, with the user's commands.
-    fn wishes(&self) -> Result<Vec<Wish>, Failed> {
-        let mut wishes = self.faults.clone();
+    fn volleys(&self) -> Result<Vec<Volley>, Failed> {
+        let mut volleys = self.faults.clone();
         let commands = self.fault_cmd.clone().zip(self.heal_cmd.clone());
-        let hooks = wishes.iter_mut().filter(|wish| wish.fault.info().name == hook::NAME);
+        let wishes = volleys.iter_mut().flat_map(|volley| &mut volley.0);
+        let hooks = wishes.filter(|wish| wish.fault.info().name == hook::NAME);
         let mut hooks = hooks.peekable();
         match commands {
             None if hooks.peek().is_some() => {
@@ -95,20 +103,46 @@ impl FaultArgs {
                 hooks.for_each(|wish| wish.fault = fault);
             }
         }
-        Ok(wishes)
+        Ok(volleys)
     }
 
     /// The schedule, if there are faults, and how long the run lasts.
     pub(super) fn plan(&self, time: Option<Duration>) -> Result<(Option<Schedule>, Duration), Failed> {
-        let wishes = self.wishes()?;
-        if wishes.is_empty() {
+        let volleys = self.volleys()?;
+        if volleys.is_empty() {
             return Ok((None, time.unwrap_or(DEFAULT_TIME)));
         }
         let rhythm = Rhythm { warm_up: self.fault_warm_up, length: self.fault_length, calm: self.fault_pause };
-        let planned = Schedule::plan(&wishes, rhythm, time);
+        let planned = Schedule::plan(&volleys, rhythm, time);
         let (schedule, time) = planned.map_err(|why| Failed::usage(why.to_string()))?;
         Ok((Some(schedule), time))
     }
+}
+
+/// Refuses a schedule that can certainly not be carried out on the cluster that would be started.
+pub(super) fn expect_feasible(schedule: &Schedule, adapter: &dyn Adapter, backend: &Backend) -> Result<(), Failed> {
+    let cannot = |why: String| Err(Failed::new(Exit::Vacuous, anyhow::Error::msg(why)));
+    if !backend.nodes.is_empty() {
+        return Ok(());
+    }
+    let name = adapter.info().name;
+    let faults = schedule.steps().iter().map(|step| step.fault.info().name);
+    if let Some(fault) = faults.into_iter().find(|fault| !adapter.suffers(fault)) {
+        let able = sufferable(adapter);
+        let able = if able.is_empty() {
+            "it runs inside this process, where no fault acts".into()
+        } else {
+            format!("it can suffer {}", able.join(", "))
+        };
+        return cannot(format!("{fault} cannot act on {name}: {able}"));
+    }
+    let why = adapter.local_nodes(backend).and_then(|nodes| feasible::why_never(schedule, nodes));
+    why.map_or(Ok(()), |why| cannot(format!("{why} ({})", backend.name())))
+}
+
+/// The names of the faults that local clusters of an adapter can suffer.
+pub(super) fn sufferable(adapter: &dyn Adapter) -> Vec<&'static str> {
+    faults::all().iter().map(|fault| fault.info().name).filter(|name| adapter.suffers(name)).collect()
 }
 
 /// Refuses a schedule that cannot act, before anything is started for nothing.
@@ -169,12 +203,21 @@ mod tests {
         let settings = ["delay=50ms:n2@1s+2s", "jitter=2s:all@1s+2s", "slow=500kbit:leader@1s+2s", "loss=5%:n1@1s+2s"];
         for text in settings.into_iter().chain(["reset=500ms:follower@1s+2s", "kill:random@1.5s+2s"]) {
             let rhythm = Rhythm { warm_up: Duration::ZERO, length: Duration::ZERO, calm: Duration::ZERO };
-            let planned = Schedule::plan(&[wish(text).expect("it is read")], rhythm, None);
+            let planned = Schedule::plan(&[volley(text).expect("it is read")], rhythm, None);
             assert_eq!(planned.expect("it can be kept").0.to_string(), text);
         }
         for text in ["delay=0ms", "delay=fast", "slow=1bit", "kill=9", "loss=200%", "hook=x"] {
             assert!(wish(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn faults_joined_by_a_plus_strike_at_once() {
+        let Volley(wishes) = volley("kill:leader+pause@3s+2s").expect("two faults");
+        let names: Vec<_> = wishes.iter().map(|wish| (wish.fault.info().name, wish.at, wish.length)).collect();
+        let (start, length) = (Some(Duration::from_secs(3)), Some(Duration::from_secs(2)));
+        assert_eq!(names, [("kill", start, length), ("pause", start, length)]);
+        assert!(volley("kill+flood").is_err());
     }
 
     #[test]

@@ -232,6 +232,13 @@ pub trait Cluster: Send + Sync {
         self.connect(slot)
     }
 
+    /// Opens a connection whose reads that node answers, in the way the run's other clients read; `None` where the
+    /// adapter cannot have a node of its own choice answer for every key.
+    fn connect_node(&self, node: NodeId) -> Option<BoxFuture<'_, Result<Box<dyn Client>, Failure>>> {
+        let _ = node;
+        None
+    }
+
     /// Waits until the cluster answers on every node again, at most until `deadline`. To get there an adapter may
     /// start local servers anew that have died, with the data they have kept, but change nothing else: it neither writes nor
     /// repairs what the final reads are about. Where it fails, the final reads are tried all the same.
@@ -540,6 +547,19 @@ pub struct Program {
 pub trait Adapter: Send + Sync {
     /// What it is and can do.
     fn info(&self) -> &'static AdapterInfo;
+
+    /// How many nodes a local cluster of `backend` will have, if that is known before it is started.
+    fn local_nodes(&self, backend: &Backend) -> Option<usize> {
+        let _ = backend;
+        None
+    }
+
+    /// Whether a local cluster can suffer the fault of that name (see `consistory list faults`). What runs inside this
+    /// process can suffer none.
+    fn suffers(&self, fault: &str) -> bool {
+        let _ = fault;
+        !self.info().programs.is_empty()
+    }
 
     /// Starts a local cluster, or reaches the existing one of `backend.nodes`, and returns when every node
     /// is really ready, at most at `deadline`.

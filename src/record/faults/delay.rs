@@ -56,7 +56,7 @@ impl Delay {
     }
 
     fn start(&self, scene: &Scene, targets: &[NodeId]) -> Result<(), String> {
-        let table = rules::table(scene, self.info.name, targets);
+        let table = rules::table(self.info, scene, targets);
         if let Some(links) = &scene.links {
             return links.put(&table, Ways::To(rules::numbers(targets)), Effect::Hold(self.hold()));
         }
@@ -96,6 +96,10 @@ impl Fault for Delay {
         Ok(Box::new(Self { time: setting::time(text)?, ..*self }))
     }
 
+    fn holds(&self) -> &'static str {
+        "time of packets"
+    }
+
     fn acts_on_links(&self) -> bool {
         true
     }
@@ -114,7 +118,7 @@ impl Fault for Delay {
     }
 
     fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed> {
-        let table = rules::table(scene, self.info.name, targets);
+        let table = rules::table(self.info, scene, targets);
         if let Some(links) = &scene.links {
             return told(links.take(&table).unwrap_or_default());
         }

@@ -35,6 +35,10 @@ impl Fault for Loss {
         Ok(Box::new(Self { percent }))
     }
 
+    fn holds(&self) -> &'static str {
+        "packets"
+    }
+
     fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {
         rules::undo(scene, targets)
     }
@@ -43,12 +47,12 @@ impl Fault for Loss {
         let rule = [format!("iif != lo numgen random mod 100 < {} counter drop", self.percent)];
         let out = [format!("oif != lo numgen random mod 100 < {} counter drop", self.percent)];
         for &node in targets {
-            rules::put(scene, &rules::table(scene, self.info().name, targets), node, &rule, &out)?;
+            rules::put(scene, &rules::table(self.info(), scene, targets), node, &rule, &out)?;
         }
         Ok(vec![("percent", Value::Int(self.percent.into()))])
     }
 
     fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed> {
-        rules::take_dropping(scene, &rules::table(scene, self.info().name, targets), targets)
+        rules::take_dropping(scene, &rules::table(self.info(), scene, targets), targets)
     }
 }

@@ -16,6 +16,7 @@ pub use scene::Scene;
 mod acting;
 pub mod background;
 mod delay;
+pub mod feasible;
 pub mod hook;
 pub mod journal;
 mod kill;
@@ -135,6 +136,18 @@ pub trait Fault: Send + Sync {
     /// What the header of the history says of it besides the schedule, by name.
     fn settings(&self) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+
+    /// What of a node it acts on while it lasts, in a word: two faults that act on the same of one node are never at
+    /// work at once, since each would undo what the other did.
+    fn holds(&self) -> &'static str {
+        if self.info().needs_network { "network" } else { "process" }
+    }
+
+    /// Why it can never act on so many of so many nodes, in words; `None` if it may.
+    fn why_never(&self, nodes: usize, targets: usize) -> Option<String> {
+        let _ = (nodes, targets);
+        None
     }
 
     /// What will have to be undone.

@@ -88,22 +88,32 @@ impl Fault for Partition {
         }
     }
 
+    fn holds(&self) -> &'static str {
+        "links"
+    }
+
     fn acts_on_links(&self) -> bool {
         true
     }
 
+    fn why_never(&self, nodes: usize, targets: usize) -> Option<String> {
+        match self.cut {
+            Cut::Ring if nodes < RING_MIN => Some(format!("a ring of {nodes} nodes cuts nothing; it needs {RING_MIN}")),
+            Cut::BothWays | Cut::OneWay if targets >= nodes => {
+                Some(format!("there is no other side: {targets} of {nodes} nodes would be cut off from the rest"))
+            }
+            _ => None,
+        }
+    }
+
     fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {
         let nodes = rules::nodes(scene);
-        match self.cut {
-            Cut::Ring if nodes.len() < RING_MIN => Err(format!("a ring of {} nodes cuts nothing", nodes.len())),
-            Cut::BothWays | Cut::OneWay if targets.len() >= nodes.len() => Err("there is no other side".into()),
-            _ => rules::undo(scene, &nodes),
-        }
+        self.why_never(nodes.len(), targets.len()).map_or_else(|| rules::undo(scene, &nodes), Err)
     }
 
     fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
         let nodes = rules::nodes(scene);
-        let table = rules::table(scene, self.info().name, targets);
+        let table = rules::table(self.info(), scene, targets);
         let (mut cut, mut pairs) = (Vec::new(), Vec::new());
         for &node in &nodes {
             let mut drops = Vec::new();
@@ -125,7 +135,7 @@ impl Fault for Partition {
     }
 
     fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed> {
-        let table = rules::table(scene, self.info().name, targets);
+        let table = rules::table(self.info(), scene, targets);
         let Some(links) = &scene.links else { return rules::take_dropping(scene, &table, &rules::nodes(scene)) };
         match links.take(&table).map_or(0, |held| held.packets) {
             0 => Err(Unhealed::Harmless("nothing was to pass".into())),

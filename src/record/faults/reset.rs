@@ -36,6 +36,10 @@ impl Fault for Reset {
         Ok(Box::new(Self { period: setting::time(text)? }))
     }
 
+    fn holds(&self) -> &'static str {
+        "connections"
+    }
+
     fn acts_on_links(&self) -> bool {
         true
     }

@@ -1,7 +1,7 @@
 //! Packet filter rules inside the namespaces of nodes: a table in each for each fault, whose counters are the evidence.
 
 use super::journal::Undo;
-use super::{Facts, Scene, Unhealed};
+use super::{Facts, FaultInfo, Scene, Unhealed};
 use crate::history::Value;
 use crate::record::cluster::network::{Network, command};
 use crate::record::system::NodeId;
@@ -33,10 +33,10 @@ pub(super) fn undo(scene: &Scene, nodes: &[NodeId]) -> Result<Vec<Undo>, String>
     Ok(nodes.iter().map(|node| Undo::Rules { namespace: network.namespace(usize::from(node.0)) }).collect())
 }
 
-/// The name of the table of a fault on those targets: faults that act at once do not meet.
-pub(super) fn table(scene: &Scene, fault: &str, targets: &[NodeId]) -> String {
-    let names = targets.iter().map(|&node| format!("_{}", scene.name(node)));
-    format!("consistory_{}{}", fault.replace('-', "_"), names.collect::<String>())
+/// The name of a fault's tables: faults that act at once have tables of their own.
+pub(super) fn table(fault: &FaultInfo, scene: &Scene, targets: &[NodeId]) -> String {
+    let names: Vec<&str> = targets.iter().map(|&node| scene.name(node)).collect();
+    format!("consistory-{}-{}", fault.name, names.join("-"))
 }
 
 /// Puts rules at a node: what follows the chain's opening in nft's language, for packets that come in and for those

@@ -47,6 +47,10 @@ impl Fault for Slow {
         Ok(Box::new(Self { kilobits: setting::kilobits(text)? }))
     }
 
+    fn holds(&self) -> &'static str {
+        "bandwidth"
+    }
+
     fn acts_on_links(&self) -> bool {
         true
     }
@@ -58,7 +62,7 @@ impl Fault for Slow {
     fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
         if let Some(links) = &scene.links {
             let ways = Ways::Touching(rules::numbers(targets));
-            links.put(&rules::table(scene, "slow", targets), ways, Effect::Limit { rate: self.kilobits * 125 })?;
+            links.put(&rules::table(self.info(), scene, targets), ways, Effect::Limit { rate: self.kilobits * 125 })?;
             return Ok(vec![("kilobits", Value::Int(self.kilobits.into()))]);
         }
         let rate = format!("{}kbit", self.kilobits);
@@ -73,7 +77,7 @@ impl Fault for Slow {
 
     fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed> {
         if let Some(links) = &scene.links {
-            return match links.take(&rules::table(scene, "slow", targets)).map_or(0, |held| held.packets) {
+            return match links.take(&rules::table(self.info(), scene, targets)).map_or(0, |held| held.packets) {
                 0 => Err(Unhealed::Harmless("nothing had to wait".into())),
                 waited => Ok(vec![("waited", Value::Int(i64::try_from(waited).unwrap_or(i64::MAX)))]),
             };

@@ -10,6 +10,7 @@ use crate::record::cluster::links::Links;
 use crate::record::cluster::network::{LaidNetwork, Network};
 use crate::record::recorder::Recorder;
 use crate::record::system::{Backend, Cluster, SystemError};
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
@@ -57,6 +58,6 @@ impl<'a> Stage<'a> {
     ) -> Vec<Struck> {
         let scene = Arc::new(Scene::new(Arc::clone(cluster), self.network(), self.links()));
         let (schedule, journal, seed) = (self.schedule, &self.journal, self.seed);
-        Torment { schedule, scene, journal, recorder, started, seed, tell }.run(over).await
+        Torment { schedule, scene, journal, recorder, started, seed, seen: Mutex::default(), tell }.run(over).await
     }
 }
