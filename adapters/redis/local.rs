@@ -4,6 +4,7 @@
 //! them and removes the data folders, never the logs; dropping only kills.
 
 use super::settings::Settings;
+use crate::record::cluster::disks::remove_data;
 use crate::record::cluster::network::Network;
 use crate::record::cluster::process::{Child, Launch};
 use crate::record::system::{Backend, SystemError};
@@ -89,12 +90,7 @@ impl Servers {
         let folders: Vec<_> = children.iter().map(|child| child.launch().folder.clone()).collect();
         drop(children);
         for folder in folders {
-            match std::fs::remove_dir_all(&folder) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(SystemError::Io { doing: format!("removing {}", folder.display()), source: error });
-                }
-                _ => {}
-            }
+            remove_data(&folder).map_err(SystemError::io(format!("removing {}", folder.display())))?;
         }
         Ok(())
     }

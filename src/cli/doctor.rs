@@ -3,7 +3,7 @@
 use super::heal::journals;
 use super::{Exit, Failed, Format};
 use crate::adapters;
-use crate::record::cluster::network;
+use crate::record::faults::means::Means;
 use crate::record::faults::{self, journal};
 use crate::record::system::{AdapterInfo, Program};
 use clap::Args;
@@ -43,8 +43,8 @@ impl Checkup {
 
 /// What was found about faults.
 struct FaultCheckup {
-    /// What keeps nodes from running in namespaces, if anything does.
-    no_network: Option<String>,
+    /// By what faults act, and what keeps it from being there, if anything does.
+    means: Vec<(Means, Option<String>)>,
     /// What killed runs have left.
     left_over: Vec<String>,
 }
@@ -55,22 +55,23 @@ impl FaultCheckup {
         for path in journals(runs).map_err(Failed::environment)? {
             left_over.extend(journal::left_over(&path).map_err(Failed::environment)?);
         }
-        Ok(Self { no_network: network::missing_means(), left_over })
+        Ok(Self { means: Means::ALL.map(|means| (means, means.missing())).to_vec(), left_over })
     }
 
-    /// The names of the faults that need namespaces, or of the others.
-    fn names(needs_network: bool) -> Vec<&'static str> {
-        let fits = faults::all().iter().map(|fault| fault.info()).filter(|info| info.needs_network == needs_network);
-        fits.map(|info| info.name).collect()
+    /// The names of the faults that act by those means.
+    fn names(means: Means) -> Vec<&'static str> {
+        faults::all().iter().filter(|fault| fault.means() == means).map(|fault| fault.info().name).collect()
     }
 
     fn text(&self) -> String {
-        let mut out = format!("\nfaults       ✓ {}: signals to the servers of a run\n", Self::names(false).join(", "));
-        let names = Self::names(true).join(", ");
-        let _ = match &self.no_network {
-            None => writeln!(out, "             ✓ {names}: a network namespace for each node, nftables"),
-            Some(why) => writeln!(out, "             – {names}: {why}"),
-        };
+        let mut out = String::from("\nfaults      ");
+        for (place, (means, missing)) in self.means.iter().enumerate() {
+            let (indent, names) = (if place == 0 { "" } else { "            " }, Self::names(*means).join(", "));
+            let _ = match missing {
+                None => writeln!(out, "{indent} ✓ {names}: {}", means.about()),
+                Some(why) => writeln!(out, "{indent} – {names}: {why}"),
+            };
+        }
         let left = if self.left_over.is_empty() { "nothing".into() } else { self.left_over.join(", ") };
         let hint = if self.left_over.is_empty() { "" } else { " (consistory heal)" };
         let _ = writeln!(out, "left over    {left}{hint}");
@@ -138,9 +139,13 @@ fn document(checkups: &[Checkup], faults: &FaultCheckup) -> String {
         .iter()
         .map(|checkup| json!({"adapter": checkup.info.name, "can_run": checkup.can_run(), "missing": checkup.missing_packages()}))
         .collect();
-    let means = json!({
-        "signals": {"can_act": true, "faults": FaultCheckup::names(false)},
-        "namespaces": {"can_act": faults.no_network.is_none(), "why_not": faults.no_network, "faults": FaultCheckup::names(true)},
-    });
+    let means: serde_json::Map<String, serde_json::Value> = faults
+        .means
+        .iter()
+        .map(|(means, missing)| {
+            let row = json!({"can_act": missing.is_none(), "why_not": missing, "faults": FaultCheckup::names(*means)});
+            (means.name().to_owned(), row)
+        })
+        .collect();
     format!("{:#}\n", json!({"adapters": rows, "faults": means, "left_over": faults.left_over}))
 }

@@ -2,7 +2,7 @@
 
 use super::values;
 use super::{Exit, Failed};
-use crate::record::cluster::network;
+use crate::record::faults::means::Means;
 use crate::record::faults::schedule::{Rhythm, Schedule, Wish};
 use crate::record::faults::target::Target;
 use crate::record::faults::{self, FaultInfo};
@@ -74,23 +74,20 @@ pub(super) fn expect_means(schedule: &Schedule, existing: bool) -> Result<(), Fa
     if existing {
         return cannot("faults act on clusters that the run starts; those of --nodes are left alone".into());
     }
-    if !schedule.needs_network() {
-        return Ok(());
+    for step in schedule.steps() {
+        let means = step.fault.means();
+        if let Some(why) = means.missing() {
+            return cannot(format!("{} cannot act here: by {}: {why}", step.fault.info().name, means.about()));
+        }
     }
-    match network::missing_means() {
-        None => Ok(()),
-        Some(why) => cannot(format!("a partition cannot act here: it needs network namespaces, and {why}")),
-    }
+    Ok(())
 }
 
 /// The plan with its undo, a line a fault.
 pub(super) fn describe(schedule: &Schedule) -> String {
     let mut out = String::new();
-    if schedule.needs_network() {
-        let _ = writeln!(
-            out,
-            "  before   every node runs in a network namespace of its own on a bridge · undo: remove them (consistory heal)"
-        );
+    for before in Means::ALL.into_iter().filter(|&means| schedule.needs(means)).filter_map(Means::before) {
+        let _ = writeln!(out, "  before   {before} · undo: remove them (consistory heal)");
     }
     for step in schedule.steps() {
         let FaultInfo { name, about, undo, .. } = step.fault.info();

@@ -124,11 +124,9 @@ fn workloads() -> Vec<Row> {
 fn faults() -> Vec<Row> {
     let rows = faults::all().iter().map(|fault| {
         let info = fault.info();
-        let means =
-            if info.needs_network { "network namespaces (root, ip, nft)" } else { "signals to servers of the run" };
         let detail = vec![
             ("default target".into(), info.target.into()),
-            ("means".into(), means.into()),
+            ("means".into(), fault.means().about().into()),
             ("undo".into(), info.undo.into()),
         ];
         Row { name: info.name.into(), about: info.about.into(), detail }

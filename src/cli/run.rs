@@ -8,6 +8,7 @@ use super::{Exit, Failed, Format, values, watchdog};
 use crate::adapters;
 use crate::check::guarantee::Claim;
 use crate::check::stream::News;
+use crate::record::clients::Clients;
 use crate::record::runner::{self, RunPlan, RunSummary, WorkInfo};
 use crate::record::system::{Adapter, Backend, NodeId, ReadFrom, Secret, Tls};
 use crate::report::grouped;
@@ -97,6 +98,9 @@ struct WorkArgs {
     /// Values to write: unique, or so many different ones
     #[arg(long, value_parser = domain, default_value = "unique", value_name = "unique|N")]
     values: Domain,
+    /// How long a lock is held at most
+    #[arg(long, value_parser = run_time, default_value = "200ms", value_name = "DURATION")]
+    hold: Duration,
     /// The bound on one operation; what has not answered by then is of unknown outcome
     #[arg(long, value_parser = run_time, default_value = "1s", value_name = "DURATION")]
     timeout: Duration,
@@ -417,6 +421,7 @@ fn backend(arguments: &RunArgs, run: &str, folder: &Path, seed: u64) -> Result<B
         prefix: format!("consistory-{run}/"),
         folder,
         network: None,
+        clients: Clients::default(),
         timeout: arguments.work.timeout,
         seed,
     })
@@ -431,6 +436,7 @@ fn work(arguments: &RunArgs, seed: u64) -> WorkloadOptions {
         clients: arguments.clients.into(),
         read_share: work.read_share,
         values: work.values.0,
+        hold: work.hold,
         seed,
     }
 }

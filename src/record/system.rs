@@ -5,11 +5,12 @@
 //! outstanding operation, no retries and no pooling, because a hidden retry duplicates a write.
 //! Nothing here knows a consistency model.
 
+use super::clients::Clients;
 use super::cluster::network::Network;
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// One of the objects of a run; an adapter maps it to `{prefix}{key}` in its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +54,17 @@ pub enum Action {
         /// The set.
         key: Key,
     },
+    /// Take a lock, without waiting for it: [`Answer::Done`], or a definite failure with error [`Failure::HELD`].
+    Acquire {
+        /// The lock.
+        key: Key,
+    },
+    /// Give a lock back that this client has acquired: [`Answer::Done`], or [`Answer::Lost`]. A lock ends by itself
+    /// when its holder does not answer, so a release that fails is never definite.
+    Release {
+        /// The lock.
+        key: Key,
+    },
 }
 
 /// The kinds of [`Action`], for declaring what an adapter supports.
@@ -69,6 +81,10 @@ pub enum Function {
     Add,
     /// [`Action::Members`]; the files call it `read` too, since a set's read is one.
     Members,
+    /// [`Action::Acquire`].
+    Acquire,
+    /// [`Action::Release`].
+    Release,
 }
 
 impl Function {
@@ -80,6 +96,8 @@ impl Function {
             Self::Write => "write",
             Self::Cas => "cas",
             Self::Add => "add",
+            Self::Acquire => "acquire",
+            Self::Release => "release",
         }
     }
 }
@@ -94,6 +112,8 @@ impl Action {
             Self::Cas { .. } => Function::Cas,
             Self::Add { .. } => Function::Add,
             Self::Members { .. } => Function::Members,
+            Self::Acquire { .. } => Function::Acquire,
+            Self::Release { .. } => Function::Release,
         }
     }
 
@@ -105,7 +125,9 @@ impl Action {
             | Self::Write { key, .. }
             | Self::Cas { key, .. }
             | Self::Add { key, .. }
-            | Self::Members { key } => *key,
+            | Self::Members { key }
+            | Self::Acquire { key }
+            | Self::Release { key } => *key,
         }
     }
 }
@@ -120,6 +142,8 @@ pub enum Answer {
     Value(Option<i64>),
     /// A set's elements, in any order.
     Members(Vec<i64>),
+    /// The lock was not this client's any more: it had ended by itself, and its holder has learnt that by now.
+    Lost,
 }
 
 /// The index of a node in [`Cluster::nodes`].
@@ -162,6 +186,8 @@ pub struct Failure {
 impl Failure {
     /// The error of a compare-and-set whose object held something else.
     pub const MISMATCH: &'static str = "mismatch";
+    /// The error of taking a lock that somebody has.
+    pub const HELD: &'static str = "held";
     /// The error of an operation that did not end within its bound.
     pub const TIMEOUT: &'static str = "timeout";
 
@@ -196,6 +222,11 @@ impl Failure {
 pub trait Client: Send {
     /// Performs one operation. The runner bounds it in time by dropping the future and the client.
     fn invoke<'a>(&'a mut self, action: &'a Action) -> BoxFuture<'a, Result<Reply, Failure>>;
+
+    /// Returns when the client learns that a lock that it holds has ended, or cannot rely on it any more.
+    fn lost(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// One node of a cluster.
@@ -248,6 +279,12 @@ pub trait Cluster: Send + Sync {
     /// several primaries, or where an old leader does not know yet that it is none. Empty where nobody leads.
     fn leaders(&self) -> BoxFuture<'_, Vec<NodeId>> {
         Box::pin(async { Vec::new() })
+    }
+
+    /// What time it is by the clock of a node's server, if it tells within a second or two.
+    fn wall_clock(&self, node: NodeId) -> BoxFuture<'_, Option<SystemTime>> {
+        let _ = node;
+        Box::pin(async { None })
     }
 
     /// Starts the ended server of a node again, as it was first started, with the data that it has kept. Does not wait
@@ -416,6 +453,8 @@ pub struct Backend {
     pub folder: PathBuf,
     /// Where local servers run instead of on loopback, each node in a namespace of its own.
     pub network: Option<Network>,
+    /// Who sleeps, for what clients do in the background.
+    pub clients: Clients,
     /// The bound on one operation; connections use it too.
     pub timeout: Duration,
     /// The seed of any random choice.

@@ -11,15 +11,22 @@ use super::system::NodeId;
 use crate::history::Value;
 pub use acting::Acting;
 use journal::Undo;
+use means::Means;
 pub use scene::Scene;
 
 mod acting;
+mod client_pause;
+mod clock;
+mod disk_full;
+mod disk_stall;
 pub mod journal;
 mod kill;
 mod loss;
+pub mod means;
 pub mod nemesis;
 mod partition;
 mod pause;
+mod power_cut;
 pub mod process;
 mod restart;
 mod rules;
@@ -27,6 +34,7 @@ mod scene;
 pub mod schedule;
 pub(super) mod stage;
 pub mod target;
+mod vdso;
 
 /// Every fault.
 #[must_use]
@@ -39,6 +47,12 @@ pub fn all() -> &'static [&'static dyn Fault] {
         &partition::ONE_WAY,
         &partition::RING,
         &loss::Loss,
+        &disk_stall::DiskStall,
+        &disk_full::DiskFull,
+        &power_cut::PowerCut,
+        &client_pause::ClientPause,
+        &clock::JUMP,
+        &clock::SKEW,
     ]
 }
 
@@ -70,6 +84,11 @@ pub type Facts = Vec<(&'static str, Value)>;
 pub trait Fault: Send + Sync {
     /// What it is.
     fn info(&self) -> &'static FaultInfo;
+
+    /// By what it acts.
+    fn means(&self) -> Means {
+        if self.info().needs_network { Means::Namespaces } else { Means::Signals }
+    }
 
     /// What will have to be undone.
     ///

@@ -4,6 +4,7 @@
 //! nodes a drawn or a leading target means is decided when the fault strikes, by the seed and by who leads then.
 
 use super::Fault;
+use super::means::Means;
 use super::target::Target;
 use std::fmt;
 use std::time::Duration;
@@ -104,10 +105,10 @@ impl Schedule {
         &self.0
     }
 
-    /// Whether some fault needs nodes in namespaces of their own.
+    /// Whether some fault acts by those means.
     #[must_use]
-    pub fn needs_network(&self) -> bool {
-        self.0.iter().any(|step| step.fault.info().needs_network)
+    pub fn needs(&self, means: Means) -> bool {
+        self.0.iter().any(|step| step.fault.means() == means)
     }
 }
 

@@ -1,10 +1,13 @@
-//! What faults need before a system is started, and until it has been stopped: the journal, and a network if any fault
-//! acts on one. Dropping a stage removes the network, so it must outlive the cluster.
+//! What faults need before a system is started, and until it has been stopped: the journal, and a network and disks if any
+//! fault acts on them. Dropping a stage removes both, so it must outlive the cluster.
 
 use super::Scene;
 use super::journal::Journal;
+use super::means::Means;
 use super::nemesis::{Struck, Torment};
 use super::schedule::Schedule;
+use crate::record::clients::Clients;
+use crate::record::cluster::disks::LaidDisks;
 use crate::record::cluster::network::{LaidNetwork, Network};
 use crate::record::recorder::Recorder;
 use crate::record::system::{Backend, Cluster, SystemError};
@@ -16,19 +19,22 @@ use tokio::sync::watch;
 pub(in crate::record) struct Stage<'a> {
     schedule: &'a Schedule,
     seed: u64,
+    clients: Clients,
     network: Option<LaidNetwork>,
+    disks: Option<LaidDisks>,
     journal: Journal,
 }
 
 impl<'a> Stage<'a> {
-    /// Creates the journal in the run's folder, and the network if it is needed.
+    /// Creates the journal in the run's folder, and what the faults need.
     ///
     /// # Errors
-    /// Those of the file system, or what keeps a network from being made.
+    /// Those of the file system, or what keeps a network or disks from being made.
     pub(in crate::record) fn set(schedule: &'a Schedule, backend: &Backend, seed: u64) -> Result<Self, SystemError> {
         let journal = Journal::create(&backend.folder)?;
-        let network = schedule.needs_network().then(|| LaidNetwork::lay(&journal)).transpose()?;
-        Ok(Self { schedule, seed, network, journal })
+        let network = schedule.needs(Means::Namespaces).then(|| LaidNetwork::lay(&journal)).transpose()?;
+        let disks = schedule.needs(Means::Disks).then(|| LaidDisks::lay(&backend.folder, &journal)).transpose()?;
+        Ok(Self { schedule, seed, clients: backend.clients.clone(), network, disks, journal })
     }
 
     /// Where the nodes are to run.
@@ -45,7 +51,9 @@ impl<'a> Stage<'a> {
         tell: &(dyn Fn(String) + Sync),
         over: watch::Receiver<bool>,
     ) -> Vec<Struck> {
-        let scene = Arc::new(Scene { cluster: Arc::clone(cluster), network: self.network() });
+        let disks = self.disks.as_ref().map(|laid| laid.disks().clone());
+        let (cluster, clients) = (Arc::clone(cluster), self.clients.clone());
+        let scene = Arc::new(Scene { cluster, network: self.network(), disks, clients });
         let (schedule, journal, seed) = (self.schedule, &self.journal, self.seed);
         Torment { schedule, scene, journal, recorder, started, seed, tell }.run(over).await
     }
