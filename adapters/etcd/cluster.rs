@@ -153,6 +153,13 @@ impl Cluster for EtcdCluster {
         Box::pin(async move { Ok(Box::new(self.open_final(slot).await?) as Box<dyn Client>) })
     }
 
+    fn connect_node(&self, node: NodeId) -> Option<BoxFuture<'_, Result<Box<dyn Client>, Failure>>> {
+        Some(Box::pin(async move {
+            let client = self.open(0, usize::from(node.0), self.settings.serializable).await?;
+            Ok(Box::new(client) as Box<dyn Client>)
+        }))
+    }
+
     fn settle(&self, deadline: Instant) -> BoxFuture<'_, Result<(), SystemError>> {
         Box::pin(async move { self.link.ready(deadline).await.map(drop) })
     }

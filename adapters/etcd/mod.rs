@@ -78,6 +78,10 @@ impl Adapter for Etcd {
         &INFO
     }
 
+    fn local_nodes(&self, backend: &Backend) -> Option<usize> {
+        Settings::of(backend).ok().map(|settings| settings.nodes)
+    }
+
     fn start<'a>(
         &'a self,
         backend: &'a Backend,

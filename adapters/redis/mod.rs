@@ -45,12 +45,24 @@ mod sentinel;
 mod settings;
 mod standalone;
 
+/// A primary and its replicas, each with a sentinel beside it.
+const SENTINEL_NODES: usize = 3;
+
 /// The adapter.
 pub(super) struct Redis;
 
 impl Adapter for Redis {
     fn info(&self) -> &'static AdapterInfo {
         &catalogue::INFO
+    }
+
+    fn local_nodes(&self, backend: &Backend) -> Option<usize> {
+        let settings = Settings::parse(backend).ok()?;
+        Some(match settings.topology {
+            Topology::Standalone => 1,
+            Topology::Sentinel => SENTINEL_NODES,
+            Topology::Cluster => 2 * cluster::PRIMARIES,
+        })
     }
 
     fn start<'a>(
@@ -118,7 +130,7 @@ async fn start_local(
             Ok((site(Directory::Fixed(whole), &data), standalone::start(backend, settings, data[0])?))
         }
         Topology::Sentinel => {
-            let (data, sentinels) = pairs(&addresses(network, 3, 2)?);
+            let (data, sentinels) = pairs(&addresses(network, SENTINEL_NODES, 2)?);
             let names = sentinels.iter().map(ToString::to_string).collect();
             let directory = Directory::Sentinels(Sentinels { addresses: names, master: settings.master.clone() });
             let site = site(directory, &data);

@@ -169,6 +169,18 @@ impl Cluster for Running {
         Box::pin(self.client(slot, Arc::new(Manner { read_from: ReadFrom::Primary, wait, lock_time, prefix, timeout })))
     }
 
+    /// The nodes of a sharded cluster do not all hold every key.
+    fn connect_node(&self, node: NodeId) -> Option<BoxFuture<'_, Result<Box<dyn Client>, Failure>>> {
+        if self.settings.topology == Topology::Cluster {
+            return None;
+        }
+        let Manner { wait, timeout, lock_time, .. } = *self.manner;
+        let prefix = self.manner.prefix.clone();
+        Some(Box::pin(
+            self.client(0, Arc::new(Manner { read_from: ReadFrom::Node(node), wait, lock_time, prefix, timeout })),
+        ))
+    }
+
     fn settle(&self, deadline: Instant) -> BoxFuture<'_, Result<(), SystemError>> {
         Box::pin(async move {
             if let Some(servers) = &self.servers {

@@ -253,6 +253,10 @@ impl Cluster for Ensemble {
         Box::pin(self.open(slot, ReadFrom::Default, Reads::Sync))
     }
 
+    fn connect_node(&self, node: NodeId) -> Option<BoxFuture<'_, Result<Box<dyn Client>, Failure>>> {
+        Some(Box::pin(self.open(0, ReadFrom::Node(node), self.settings.reads)))
+    }
+
     /// Every node has to answer, also one whose process was killed: with a dead node it ends in an error.
     fn settle(&self, deadline: Instant) -> BoxFuture<'_, Result<(), SystemError>> {
         Box::pin(async move {

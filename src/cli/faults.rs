@@ -3,9 +3,10 @@
 use super::values;
 use super::{Exit, Failed};
 use crate::record::faults::means::Means;
-use crate::record::faults::schedule::{Rhythm, Schedule, Wish};
+use crate::record::faults::schedule::{Rhythm, Schedule, Volley, Wish};
 use crate::record::faults::target::Target;
-use crate::record::faults::{self, FaultInfo};
+use crate::record::faults::{self, FaultInfo, feasible};
+use crate::record::system::{Adapter, Backend};
 use clap::Args;
 use std::fmt::Write;
 use std::time::Duration;
@@ -16,10 +17,10 @@ const DEFAULT_TIME: Duration = Duration::from_secs(5);
 #[derive(Clone, Args)]
 #[command(next_help_heading = "Faults")]
 pub(super) struct FaultArgs {
-    /// What to do to the cluster meanwhile: FAULT[:TARGET][@START[+LENGTH]], such as kill, pause:leader,
-    /// partition:n1@5s+3s (see `consistory list faults`)
-    #[arg(short, long = "fault", value_delimiter = ',', value_parser = wish, value_name = "FAULT,…")]
-    faults: Vec<Wish>,
+    /// What to do to the cluster meanwhile: FAULT[:TARGET][+FAULT…][@START[+LENGTH]], such as kill, pause:leader,
+    /// partition:n1@5s+3s, kill+partition for both at once (see `consistory list faults`)
+    #[arg(short, long = "fault", value_delimiter = ',', value_parser = volley, value_name = "FAULT,…")]
+    pub(super) faults: Vec<Volley>,
     /// From the first operation to the first fault
     #[arg(long, value_parser = values::duration, default_value = "2s", value_name = "DURATION")]
     fault_warm_up: Duration,
@@ -35,6 +36,12 @@ impl std::fmt::Debug for FaultArgs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FaultArgs").field("faults", &self.faults.len()).finish_non_exhaustive()
     }
+}
+
+/// Reads `FAULT[:TARGET][+FAULT[:TARGET]…][@START[+LENGTH]]`: what strikes at once.
+pub(super) fn volley(text: &str) -> Result<Volley, String> {
+    let (what, when) = text.split_once('@').map_or((text, String::new()), |(what, when)| (what, format!("@{when}")));
+    what.split('+').map(|what| wish(&format!("{what}{when}"))).collect::<Result<_, _>>().map(Volley)
 }
 
 /// Reads `FAULT[:TARGET][@START[+LENGTH]]`.
@@ -66,6 +73,32 @@ impl FaultArgs {
         let (schedule, time) = planned.map_err(|why| Failed::usage(why.to_string()))?;
         Ok((Some(schedule), time))
     }
+}
+
+/// Refuses a schedule that can certainly not be carried out on the cluster that would be started.
+pub(super) fn expect_feasible(schedule: &Schedule, adapter: &dyn Adapter, backend: &Backend) -> Result<(), Failed> {
+    let cannot = |why: String| Err(Failed::new(Exit::Vacuous, anyhow::Error::msg(why)));
+    if !backend.nodes.is_empty() {
+        return Ok(());
+    }
+    let name = adapter.info().name;
+    let faults = schedule.steps().iter().map(|step| step.fault.info().name);
+    if let Some(fault) = faults.into_iter().find(|fault| !adapter.suffers(fault)) {
+        let able = sufferable(adapter);
+        let able = if able.is_empty() {
+            "it runs inside this process, where no fault acts".into()
+        } else {
+            format!("it can suffer {}", able.join(", "))
+        };
+        return cannot(format!("{fault} cannot act on {name}: {able}"));
+    }
+    let why = adapter.local_nodes(backend).and_then(|nodes| feasible::why_never(schedule, nodes));
+    why.map_or(Ok(()), |why| cannot(format!("{why} ({})", backend.name())))
+}
+
+/// The names of the faults that local clusters of an adapter can suffer.
+pub(super) fn sufferable(adapter: &dyn Adapter) -> Vec<&'static str> {
+    faults::all().iter().map(|fault| fault.info().name).filter(|name| adapter.suffers(name)).collect()
 }
 
 /// Refuses a schedule that cannot act, before anything is started for nothing.
@@ -111,6 +144,15 @@ mod tests {
         assert_eq!(read("kill"), ("kill", Target::Random, None, None));
         assert_eq!(read("pause:primary@3s+2s"), ("pause", Target::Leader, seconds(3), seconds(2)));
         assert_eq!(read("partition:n2@1s"), ("partition", Target::Node("n2".into()), seconds(1), None));
+    }
+
+    #[test]
+    fn faults_joined_by_a_plus_strike_at_once() {
+        let Volley(wishes) = volley("kill:leader+pause@3s+2s").expect("two faults");
+        let names: Vec<_> = wishes.iter().map(|wish| (wish.fault.info().name, wish.at, wish.length)).collect();
+        let (start, length) = (Some(Duration::from_secs(3)), Some(Duration::from_secs(2)));
+        assert_eq!(names, [("kill", start, length), ("pause", start, length)]);
+        assert!(volley("kill+flood").is_err());
     }
 
     #[test]

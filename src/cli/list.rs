@@ -104,6 +104,10 @@ fn adapters() -> Vec<Row> {
         for promise in info.promises {
             detail.push((format!("promises {}", promise.when), format!("{} — {}", promise.promises, promise.url)));
         }
+        let faults = super::faults::sufferable(*adapter);
+        if !faults.is_empty() {
+            detail.push(("faults".into(), faults.join(", ")));
+        }
         for failure in info.definite_failures {
             detail.push((format!("definite failure {}", failure.error), failure.because.to_owned()));
         }
@@ -149,7 +153,11 @@ fn claims() -> Vec<Row> {
         about: claim.about.into(),
         detail: claim_detail(claim),
     });
-    rows.collect()
+    let words = check::guarantee::words().iter().map(|(word, claims)| {
+        let names: Vec<&str> = claims.iter().map(|claim| claim.name()).collect();
+        Row { name: (*word).into(), about: format!("short for {}", names.join(", ")), detail: Vec::new() }
+    });
+    rows.chain(words).collect()
 }
 
 fn claim_detail(claim: &ClaimInfo) -> Vec<(String, String)> {

@@ -3,9 +3,12 @@
 pub mod clients;
 pub mod clock;
 pub mod cluster;
+mod failure;
 pub mod faults;
 mod final_reads;
+mod node_reads;
 pub mod recorder;
+mod roaming;
 pub mod runner;
 pub mod system;
 pub mod work;

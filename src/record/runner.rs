@@ -15,6 +15,7 @@ use super::worker::{Ended, Shared, Worker, latencies};
 use crate::history::fault_windows::WORK_ENDED;
 use crate::history::{Header, ProcessId, Value};
 use hdrhistogram::Histogram;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -55,6 +56,8 @@ pub struct RunPlan<'a> {
     pub operations: Option<u64>,
     /// Operations a second of all clients together, in an open loop; `None` for a closed loop.
     pub rate: Option<f64>,
+    /// After so many operations each client moves to the next node; `None` if clients stay where they are.
+    pub hop: Option<NonZeroU32>,
     /// What is done to the system meanwhile; nothing if there is no schedule.
     pub faults: Option<Schedule>,
     /// Where the history goes; must not exist.
@@ -239,6 +242,7 @@ async fn drive(
         timeout: plan.backend.timeout,
         clients,
         interval,
+        hop: plan.hop,
     });
     let mut workers = JoinSet::new();
     for slot in 0..clients {
@@ -263,7 +267,7 @@ async fn drive(
     };
     let (Joined { latency_us, last, missed, mut problems }, faults) = tokio::join!(joining, tormenting);
     let elapsed = started.elapsed();
-    if stage.is_some() {
+    if stage.is_some() || !plan.work.final_reads().is_empty() {
         shared.recorder.note(WORK_ENDED, &Value::Nil);
     }
     let stays = |struck: &Struck| struck.stays.as_ref().map(|why| format!("{} was not undone: {why}", struck.step));

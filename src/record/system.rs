@@ -7,6 +7,7 @@
 
 use super::clients::Clients;
 use super::cluster::network::Network;
+pub use super::failure::{Certainty, Failure};
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::path::PathBuf;
@@ -159,65 +160,6 @@ pub struct Reply {
     pub node: Option<NodeId>,
 }
 
-/// Whether a failed operation may have taken effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Certainty {
-    /// It certainly did not: recorded as `fail`. Only for errors of the adapter's failure table.
-    Definite,
-    /// Nobody knows: recorded as `info`. Everything not proven otherwise, and every timeout.
-    #[default]
-    Indefinite,
-}
-
-/// A failed operation.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{error}")]
-pub struct Failure {
-    /// Whether it may have taken effect.
-    pub certainty: Certainty,
-    /// A short stable word or sentence without values in it, such as `timeout` or `connection refused`.
-    pub error: String,
-    /// The node that was asked.
-    pub node: Option<NodeId>,
-    /// Whether the connection is still usable; if not, the runner opens a new client.
-    pub reconnect: bool,
-}
-
-impl Failure {
-    /// The error of a compare-and-set whose object held something else.
-    pub const MISMATCH: &'static str = "mismatch";
-    /// The error of taking a lock that somebody has.
-    pub const HELD: &'static str = "held";
-    /// The error of an operation that did not end within its bound.
-    pub const TIMEOUT: &'static str = "timeout";
-
-    /// It certainly had no effect; the connection stays usable.
-    #[must_use]
-    pub fn definite(error: impl Into<String>) -> Self {
-        Self { certainty: Certainty::Definite, error: error.into(), node: None, reconnect: false }
-    }
-
-    /// It may have taken effect; the connection is given up.
-    #[must_use]
-    pub fn indefinite(error: impl Into<String>) -> Self {
-        Self { certainty: Certainty::Indefinite, error: error.into(), node: None, reconnect: true }
-    }
-
-    /// The same failure, of that node.
-    #[must_use]
-    pub fn at(mut self, node: NodeId) -> Self {
-        self.node = Some(node);
-        self
-    }
-
-    /// The same failure, after which the runner opens a new client.
-    #[must_use]
-    pub fn reconnecting(mut self) -> Self {
-        self.reconnect = true;
-        self
-    }
-}
-
 /// One logical process's connection: at most one operation at a time.
 pub trait Client: Send {
     /// Performs one operation. The runner bounds it in time by dropping the future and the client.
@@ -259,6 +201,13 @@ pub trait Cluster: Send + Sync {
     /// reads after the run that invariants are judged by.
     fn connect_final(&self, slot: usize) -> BoxFuture<'_, Result<Box<dyn Client>, Failure>> {
         self.connect(slot)
+    }
+
+    /// Opens a connection whose reads that node answers, in the way the run's other clients read; `None` where the
+    /// adapter cannot have a node of its own choice answer for every key.
+    fn connect_node(&self, node: NodeId) -> Option<BoxFuture<'_, Result<Box<dyn Client>, Failure>>> {
+        let _ = node;
+        None
     }
 
     /// Waits until the cluster answers on every node again, at most until `deadline`. To get there an adapter may
@@ -567,6 +516,19 @@ pub struct Program {
 pub trait Adapter: Send + Sync {
     /// What it is and can do.
     fn info(&self) -> &'static AdapterInfo;
+
+    /// How many nodes a local cluster of `backend` will have, if that is known before it is started.
+    fn local_nodes(&self, backend: &Backend) -> Option<usize> {
+        let _ = backend;
+        None
+    }
+
+    /// Whether a local cluster can suffer the fault of that name (see `consistory list faults`). What runs inside this
+    /// process can suffer none.
+    fn suffers(&self, fault: &str) -> bool {
+        let _ = fault;
+        !self.info().programs.is_empty()
+    }
 
     /// Starts a local cluster, or reaches the existing one of `backend.nodes`, and returns when every node
     /// is really ready, at most at `deadline`.

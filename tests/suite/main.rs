@@ -13,6 +13,7 @@
 //! - `oracle`: every decider against brute force on random small histories
 //! - `peers`: other tools' histories against their verdicts, where they are at hand
 //! - `peers_read`: the same histories, read whole
+//! - `runs`: schedules of faults, client policies, what a run reports, runs from a file and again
 //! - `stream`: histories judged while they grow: against brute force at every event, in bounded memory, from the outside
 //! - `recording`: runs on systems that fail in every way, through the public traits
 //! - `systems`: whole runs on real servers; `REQUIRE_SYSTEMS=redis,etcd,zookeeper` makes a missing one a failure
@@ -33,6 +34,7 @@ mod oracle;
 mod peers;
 mod peers_read;
 mod recording;
+mod runs;
 mod stream;
 mod systems;
 mod tidy;

@@ -184,6 +184,7 @@ impl Order {
             duration: self.duration,
             operations: self.operations,
             rate: self.rate,
+            hop: None,
             faults: None,
             history: history.clone(),
         };

@@ -31,6 +31,10 @@ impl Fault for ClientPause {
         Means::Clients
     }
 
+    fn holds(&self) -> &'static str {
+        "clients"
+    }
+
     /// Clients end with consistory, asleep or not.
     fn undo(&self, _: &Scene, _: &[NodeId]) -> Result<Vec<Undo>, String> {
         Ok(Vec::new())

@@ -22,6 +22,10 @@ impl Fault for Loss {
         }
     }
 
+    fn holds(&self) -> &'static str {
+        "packets"
+    }
+
     fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {
         rules::undo(scene, targets)
     }
@@ -29,13 +33,14 @@ impl Fault for Loss {
     fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
         let rule = [format!("iif != lo numgen random mod 100 < {PERCENT} counter drop")];
         let out = [format!("oif != lo numgen random mod 100 < {PERCENT} counter drop")];
+        let table = rules::table(self.info(), scene, targets);
         for &node in targets {
-            rules::put(scene, node, &rule, &out)?;
+            rules::put(scene, &table, node, &rule, &out)?;
         }
         Ok(vec![("percent", Value::Int(PERCENT))])
     }
 
     fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed> {
-        rules::take(scene, targets)
+        rules::take(scene, &rules::table(self.info(), scene, targets), targets)
     }
 }

@@ -19,6 +19,7 @@ mod client_pause;
 mod clock;
 mod disk_full;
 mod disk_stall;
+pub mod feasible;
 pub mod journal;
 mod kill;
 mod loss;
@@ -88,6 +89,18 @@ pub trait Fault: Send + Sync {
     /// By what it acts.
     fn means(&self) -> Means {
         if self.info().needs_network { Means::Namespaces } else { Means::Signals }
+    }
+
+    /// What of a node it acts on while it lasts, in a word: two faults that act on the same of one node are never at
+    /// work at once, since each would undo what the other did.
+    fn holds(&self) -> &'static str {
+        if self.info().needs_network { "network" } else { "process" }
+    }
+
+    /// Why it can never act on so many of so many nodes, in words; `None` if it may.
+    fn why_never(&self, nodes: usize, targets: usize) -> Option<String> {
+        let _ = (nodes, targets);
+        None
     }
 
     /// What will have to be undone.

@@ -86,17 +86,27 @@ impl Fault for Partition {
         }
     }
 
-    fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {
-        let nodes = rules::nodes(scene);
+    fn holds(&self) -> &'static str {
+        "links"
+    }
+
+    fn why_never(&self, nodes: usize, targets: usize) -> Option<String> {
         match self.cut {
-            Cut::Ring if nodes.len() < RING_MIN => Err(format!("a ring of {} nodes cuts nothing", nodes.len())),
-            Cut::BothWays | Cut::OneWay if targets.len() >= nodes.len() => Err("there is no other side".into()),
-            _ => rules::undo(scene, &nodes),
+            Cut::Ring if nodes < RING_MIN => Some(format!("a ring of {nodes} nodes cuts nothing; it needs {RING_MIN}")),
+            Cut::BothWays | Cut::OneWay if targets >= nodes => {
+                Some(format!("there is no other side: {targets} of {nodes} nodes would be cut off from the rest"))
+            }
+            _ => None,
         }
     }
 
-    fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
+    fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {
         let nodes = rules::nodes(scene);
+        self.why_never(nodes.len(), targets.len()).map_or_else(|| rules::undo(scene, &nodes), Err)
+    }
+
+    fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
+        let (nodes, table) = (rules::nodes(scene), rules::table(self.info(), scene, targets));
         let mut cut = Vec::new();
         for &node in &nodes {
             let mut drops = Vec::new();
@@ -104,13 +114,13 @@ impl Fault for Partition {
                 drops.push(format!("ip saddr {} counter drop", rules::ip(scene, other)?));
                 cut.push(Value::text(&format!("{}→{}", scene.name(other), scene.name(node))));
             }
-            rules::put(scene, node, &drops, &[])?;
+            rules::put(scene, &table, node, &drops, &[])?;
         }
         Ok(vec![("cut", Value::List(cut.into()))])
     }
 
-    fn heal(&self, scene: &Scene, _: &[NodeId]) -> Result<Facts, Unhealed> {
-        rules::take(scene, &rules::nodes(scene))
+    fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed> {
+        rules::take(scene, &rules::table(self.info(), scene, targets), &rules::nodes(scene))
     }
 }
 

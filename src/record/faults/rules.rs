@@ -1,15 +1,16 @@
-//! Packet filter rules inside the namespaces of nodes: a table of ours in each, whose counters are the evidence.
+//! Packet filter rules inside the namespaces of nodes: a table in each for every fault that acts, whose counters are the
+//! evidence.
 
 use super::journal::Undo;
-use super::{Facts, Scene, Unhealed};
+use super::{Facts, FaultInfo, Scene, Unhealed};
 use crate::history::Value;
 use crate::record::cluster::network::{Network, command};
 use crate::record::system::NodeId;
 use serde_json::Value as Json;
 use std::net::Ipv4Addr;
 
-/// The table's name and family.
-const TABLE: &str = "inet consistory";
+/// The family of tables.
+const FAMILY: &str = "inet";
 
 /// The network of a scene.
 pub(super) fn network(scene: &Scene) -> Result<&Network, String> {
@@ -27,26 +28,39 @@ pub(super) fn undo(scene: &Scene, nodes: &[NodeId]) -> Result<Vec<Undo>, String>
     Ok(nodes.iter().map(|node| Undo::Rules { namespace: network.namespace(usize::from(node.0)) }).collect())
 }
 
+/// The name of a fault's tables: faults that act at once have tables of their own.
+pub(super) fn table(fault: &FaultInfo, scene: &Scene, targets: &[NodeId]) -> String {
+    let names: Vec<&str> = targets.iter().map(|&node| scene.name(node)).collect();
+    format!("consistory-{}-{}", fault.name, names.join("-"))
+}
+
 /// Puts rules at a node: what follows the chain's opening in nft's language, for packets that come in and for those
 /// that go out. A table that an earlier fault left is replaced.
-pub(super) fn put(scene: &Scene, node: NodeId, incoming: &[String], outgoing: &[String]) -> Result<(), String> {
+pub(super) fn put(
+    scene: &Scene,
+    table: &str,
+    node: NodeId,
+    incoming: &[String],
+    outgoing: &[String],
+) -> Result<(), String> {
     let chain = |hook: &str, rules: &[String]| {
         format!("chain {hook} {{ type filter hook {hook} priority 0; {}; }}\n", rules.join("; "))
     };
     let (incoming, outgoing) = (chain("input", incoming), chain("output", outgoing));
-    let text = format!("add table {TABLE}\ndelete table {TABLE}\ntable {TABLE} {{\n{incoming}{outgoing}}}\n");
+    let table = format!("{FAMILY} {table}");
+    let text = format!("add table {table}\ndelete table {table}\ntable {table} {{\n{incoming}{outgoing}}}\n");
     inside(scene, node, &["nft", "-f", "-"], &text).map(drop)
 }
 
 /// Takes the rules of the nodes away; how many packets they dropped. None is no effect.
-pub(super) fn take(scene: &Scene, nodes: &[NodeId]) -> Result<Facts, Unhealed> {
+pub(super) fn take(scene: &Scene, table: &str, nodes: &[NodeId]) -> Result<Facts, Unhealed> {
     let (mut dropped, mut stays) = (0, None);
     for &node in nodes {
-        match dropped_at(scene, node) {
+        match dropped_at(scene, table, node) {
             Ok(packets) => dropped += packets,
             Err(why) => stays = Some(why),
         }
-        if let Err(why) = inside(scene, node, &["nft", "delete", "table", "inet", "consistory"], "") {
+        if let Err(why) = inside(scene, node, &["nft", "delete", "table", FAMILY, table], "") {
             stays = Some(why);
         }
     }
@@ -58,8 +72,8 @@ pub(super) fn take(scene: &Scene, nodes: &[NodeId]) -> Result<Facts, Unhealed> {
 }
 
 /// How many packets the rules of a node have dropped.
-fn dropped_at(scene: &Scene, node: NodeId) -> Result<i64, String> {
-    let text = inside(scene, node, &["nft", "-j", "list", "table", "inet", "consistory"], "")?;
+fn dropped_at(scene: &Scene, table: &str, node: NodeId) -> Result<i64, String> {
+    let text = inside(scene, node, &["nft", "-j", "list", "table", FAMILY, table], "")?;
     let listed: Json = serde_json::from_str(&text).map_err(|error| format!("nft: {error}"))?;
     let rules = listed["nftables"].as_array().into_iter().flatten();
     let parts = rules.flat_map(|rule| rule["rule"]["expr"].as_array().into_iter().flatten());

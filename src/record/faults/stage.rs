@@ -11,6 +11,7 @@ use crate::record::cluster::disks::LaidDisks;
 use crate::record::cluster::network::{LaidNetwork, Network};
 use crate::record::recorder::Recorder;
 use crate::record::system::{Backend, Cluster, SystemError};
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
@@ -55,6 +56,6 @@ impl<'a> Stage<'a> {
         let (cluster, clients) = (Arc::clone(cluster), self.clients.clone());
         let scene = Arc::new(Scene { cluster, network: self.network(), disks, clients });
         let (schedule, journal, seed) = (self.schedule, &self.journal, self.seed);
-        Torment { schedule, scene, journal, recorder, started, seed, tell }.run(over).await
+        Torment { schedule, scene, journal, recorder, started, seed, seen: Mutex::default(), tell }.run(over).await
     }
 }
