@@ -55,4 +55,8 @@ impl Client for Roaming {
         self.left -= 1;
         self.connections[self.at].invoke(action)
     }
+
+    fn lost(&mut self) -> BoxFuture<'_, ()> {
+        self.connections[self.at].lost()
+    }
 }

@@ -4,15 +4,17 @@
 //! latency counts from those, so that a stalled server cannot hide by slowing its clients down. After an
 //! indeterminate operation the process id retires and a fresh connection is opened under a new id.
 
+use super::clients::{Clients, Lock, Wakefulness};
 use super::final_reads::turned_true;
 use super::recorder::{Recorder, RecorderBroken};
 use super::roaming;
 use super::system::{Action, Certainty, Client, Cluster, Failure, Reply};
 use super::work::Generator;
 use crate::history::ProcessId;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hdrhistogram::Histogram;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ pub(super) struct Shared {
     /// Client `slot` counts at `slot % STRIPES`.
     pub(super) counts: [Counts; STRIPES],
     pub(super) stop: watch::Receiver<bool>,
+    pub(super) wakefulness: Clients,
     pub(super) started: Instant,
     pub(super) deadline: Instant,
     /// How many operations may still be started, or `None` for as many as time allows.
@@ -90,20 +93,27 @@ pub(super) struct Worker {
     pub(super) latency_us: Histogram<u64>,
     process: ProcessId,
     client: Option<Box<dyn Client>>,
+    wakefulness: Arc<Wakefulness>,
 }
 
 impl Worker {
     pub(super) fn new(slot: u32, generator: Box<dyn Generator>) -> Self {
         let latency_us = latencies();
-        Self { slot, generator, latency_us, process: ProcessId(slot), client: None }
+        Self { slot, generator, latency_us, process: ProcessId(slot), client: None, wakefulness: Arc::default() }
     }
 
     /// Works until told to stop.
     pub(super) async fn work(mut self, shared: Arc<Shared>, cluster: Arc<dyn Cluster>) -> Ended {
-        let driven = match shared.interval {
+        self.wakefulness = shared.wakefulness.client(self.slot as usize);
+        let mut driven = match shared.interval {
             None => self.closed_loop(&shared, cluster.as_ref()).await.map(|()| 0),
             Some(interval) => self.open_loop(&shared, cluster.as_ref(), interval).await,
         };
+        if driven.is_ok()
+            && let Some(action) = self.generator.closing()
+        {
+            driven = self.perform(action, &shared, cluster.as_ref(), None).await.and(driven);
+        }
         let problem = matches!(driven, Err(Halt::NoProcess))
             .then(|| format!("client {} ended early: all process ids are used up", self.slot));
         Ended { latency_us: self.latency_us, last: self.process, missed: driven.unwrap_or(0), problem }
@@ -149,10 +159,47 @@ impl Worker {
         cluster: &dyn Cluster,
         scheduled: Option<Instant>,
     ) -> Result<Instant, Halt> {
+        self.rest(shared).await;
         let action = self.generator.next();
+        self.perform(action, shared, cluster, scheduled).await
+    }
+
+    /// Waits as long as the workload wants, or until what the client holds is lost, and as long as it is put to sleep.
+    async fn rest(&mut self, shared: &Shared) {
+        let mut stop = shared.stop.clone();
+        let pause = self.generator.pause();
+        if !pause.is_zero() {
+            let lost = self.client.as_mut().map_or_else(|| pending().boxed(), |client| client.lost());
+            tokio::select! {
+                () = turned_true(&mut stop) => {}
+                () = tokio::time::sleep(pause) => {}
+                () = lost => {}
+            }
+        }
+        if self.wakefulness.is_asleep() {
+            tokio::select! {
+                () = turned_true(&mut stop) => {}
+                () = self.wakefulness.awake() => {}
+            }
+        }
+    }
+
+    /// Records, sends and records again.
+    async fn perform(
+        &mut self,
+        action: Action,
+        shared: &Shared,
+        cluster: &dyn Cluster,
+        scheduled: Option<Instant>,
+    ) -> Result<Instant, Halt> {
         let invoked = shared.recorder.invoke(self.process, &action).await?;
         let result = self.attempt(&action, shared, cluster).await;
         let completed = shared.recorder.complete(self.process, &action, &result);
+        match (&action, &result) {
+            (Action::Acquire { .. }, Ok(reply)) => self.wakefulness.hold(Lock::Of(reply.node)),
+            (Action::Release { .. }, _) => self.wakefulness.hold(Lock::None),
+            _ => {}
+        }
         match result {
             Ok(reply) => {
                 shared.counts_of(self.slot).ok.fetch_add(1, Ordering::Relaxed);
@@ -344,6 +391,7 @@ mod tests {
             recorder: recorder.expect("the header fits"),
             counts: Default::default(),
             stop,
+            wakefulness: Clients::default(),
             started: Instant::now(),
             deadline: Instant::now() + Duration::from_secs(60),
             remaining: Some(AtomicU64::new(1_000)),

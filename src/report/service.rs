@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// The error of an operation that was answered with a no.
 const MISMATCH: &str = "mismatch";
+/// So is that of a lock that somebody has.
+const HELD: &str = "held";
 /// The step in which recovery is looked for.
 const STEP: u64 = 100_000_000;
 /// How many steps must be well served in a row.
@@ -169,7 +171,7 @@ fn holds(window: &FaultWindow, time: Nanos) -> bool {
 fn is_served(operation: &Operation<'_>) -> bool {
     match operation.outcome() {
         Outcome::Completed => true,
-        Outcome::Rejected => operation.error() == MISMATCH,
+        Outcome::Rejected => [MISMATCH, HELD].contains(&operation.error()),
         Outcome::Indeterminate => false,
     }
 }

@@ -5,6 +5,7 @@
 //! - `cli`: exit codes, streams, bad input
 //! - `consistency`: claims below linearizable against their definitions and the papers' examples
 //! - `corpus`: the histories kept here, the folder is the verdict
+//! - `disks`: faults of disks, power, clocks, clients and membership, and the locks that they break
 //! - `faults`: faults on real servers: that they act, what they break, that they are undone
 //! - `formats`: what each reader accepts, and what it says about what it refuses
 //! - `generate`: made-up histories are what they say, by an independent brute force
@@ -25,6 +26,7 @@ mod cli;
 mod command;
 mod consistency;
 mod corpus;
+mod disks;
 mod faults;
 mod formats;
 mod generate;
