@@ -69,6 +69,10 @@ impl Adapter for Etcd {
         &INFO
     }
 
+    fn local_nodes(&self, backend: &Backend) -> Option<usize> {
+        Settings::of(backend).ok().map(|settings| settings.nodes)
+    }
+
     fn start<'a>(
         &'a self,
         backend: &'a Backend,
@@ -84,7 +88,7 @@ impl Adapter for Etcd {
 }
 
 fn local_link(settings: &Settings, backend: &Backend) -> Result<Link, SystemError> {
-    let local = Local::start(settings, &backend.folder, backend.network.as_ref())?;
+    let local = Local::start(settings, &backend.folder, backend.network.as_ref(), backend.links.as_ref())?;
     let addresses: Vec<_> = local.members().iter().map(|member| member.client.to_string()).collect();
     link(backend, &addresses, Some(local))
 }

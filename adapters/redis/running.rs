@@ -215,6 +215,17 @@ impl Cluster for Running {
         })
     }
 
+    fn probe(&self, node: NodeId) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let address = self.site.nodes.get(usize::from(node.0)).ok_or("there is no such node")?;
+            let asked = async {
+                let mut link = self.site.access.open(address, LOOK).await?;
+                link.ask::<String>(&["PING"]).await.map(drop)
+            };
+            asked.await.map_err(|error: super::link::LinkError| error.to_string())
+        })
+    }
+
     fn restart(&self, node: NodeId) -> Result<(), SystemError> {
         let named = self.nodes.get(usize::from(node.0)).map(|node| node.name.as_str());
         match (&self.servers, named) {

@@ -74,6 +74,10 @@ impl Adapter for ZooKeeper {
         &INFO
     }
 
+    fn local_nodes(&self, backend: &Backend) -> Option<usize> {
+        settings::Settings::of(backend).ok().map(|settings| settings.nodes)
+    }
+
     fn start<'a>(
         &'a self,
         backend: &'a Backend,

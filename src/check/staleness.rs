@@ -10,7 +10,7 @@
 //!
 //! - **k** (Golab, Li and Shah, "Analyzing consistency properties for fun and profit", PODC 2011): every read returns one of
 //!   the last `k` versions in some order that respects real time. `k = 1` is decided by zones (Gibbons and Korach 1997),
-//!   `k = 2` by search, since no quicker general way is simple (Golab, Hurwitz and Li, ICDCS 2013), within a bound of time.
+//!   `k = 2` by search, since no quicker general way is simple (Golab, Hurwitz and Li, ICDCS 2013), within a bound of steps.
 //!   Beyond that, one more than the versions that some read is certainly behind is a lower bound.
 //! - **Δ** (the same): the smallest time by which reads must be taken to have begun earlier for the history to be atomic.
 //!   Exact, by bisection with one test of zones a step; mostly it is what the most stale read is behind, which the first
@@ -32,10 +32,11 @@ use crate::history::{History, Nanos, OpId, Operation, Outcome, Rank, Value, Valu
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-/// So long may be searched for orders in which two versions are enough.
-const SEARCH_MAX: Duration = Duration::from_secs(5);
+/// So many looks at the budget, of 256 configurations each, may be spent on orders in which two versions are enough: on
+/// all objects together, and on each at least.
+const LOOKS: u64 = 20_000;
+const LOOKS_MIN: u64 = 16;
 
 /// A measure that is exact, or known from below.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,7 +128,7 @@ pub fn measure(history: &History, question: &Question, budget: &Budget) -> Optio
     let scene = Scene { history, question, windows: &windows, end };
     let parts = by_key(history);
     let measured: Vec<Measured> = parts.par_iter().map(|part| scene.object(part)).collect();
-    let k = scene.versions(&parts, &measured, &budget.at_most(SEARCH_MAX));
+    let k = scene.versions(&parts, &measured, budget);
     let unique = measured.iter().all(|object| object.is_unique);
     let has_times = measured.iter().all(|object| object.delta.is_some());
     let longest = measured.iter().filter_map(|object| object.delta).max().unwrap_or_default();
@@ -310,7 +311,9 @@ impl Scene<'_> {
         }
         let open: Vec<&Part> =
             parts.iter().zip(measured).filter(|(_, object)| object.k == 2).map(|(part, _)| part).collect();
-        let answers: Vec<Option<bool>> = open.par_iter().map(|part| self.is_2_atomic(part, budget)).collect();
+        let looks = (LOOKS / open.len().max(1) as u64).max(LOOKS_MIN);
+        let answer = |part: &&Part| self.is_2_atomic(part, &budget.at_most(looks));
+        let answers: Vec<Option<bool>> = open.par_iter().map(answer).collect();
         if unique && answers.contains(&Some(false)) {
             return Bound { at_least: 3, exact: false };
         }

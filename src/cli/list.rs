@@ -104,6 +104,10 @@ fn adapters() -> Vec<Row> {
         for promise in info.promises {
             detail.push((format!("promises {}", promise.when), format!("{} — {}", promise.promises, promise.url)));
         }
+        let faults = super::faults::sufferable(*adapter);
+        if !faults.is_empty() {
+            detail.push(("faults".into(), faults.join(", ")));
+        }
         for failure in info.definite_failures {
             detail.push((format!("definite failure {}", failure.error), failure.because.to_owned()));
         }
@@ -124,13 +128,18 @@ fn workloads() -> Vec<Row> {
 fn faults() -> Vec<Row> {
     let rows = faults::all().iter().map(|fault| {
         let info = fault.info();
-        let means =
-            if info.needs_network { "network namespaces (root, ip, nft)" } else { "signals to servers of the run" };
-        let detail = vec![
+        let means = match (info.needs_network, fault.acts_on_links(), fault.acts_on_existing()) {
+            (true, true, _) => "network namespaces (root, ip, nft), or proxies",
+            (true, false, _) => "network namespaces (root, ip, nft)",
+            (false, _, true) => "commands of the user",
+            (false, _, false) => "signals to servers of the run",
+        };
+        let mut detail = vec![
             ("default target".into(), info.target.into()),
             ("means".into(), means.into()),
             ("undo".into(), info.undo.into()),
         ];
+        detail.extend(fault.setting().map(|setting| ("setting".into(), format!("{}={setting}", info.name))));
         Row { name: info.name.into(), about: info.about.into(), detail }
     });
     rows.collect()

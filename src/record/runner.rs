@@ -183,7 +183,8 @@ pub async fn run(
     let mut interrupt = stop.clone();
     // Before the cluster, so that it is dropped after it.
     let stage = plan.faults.as_ref().map(|schedule| Stage::set(schedule, plan.backend, plan.seed)).transpose()?;
-    let backend = Backend { network: stage.as_ref().and_then(Stage::network), ..plan.backend.clone() };
+    let (network, links) = (stage.as_ref().and_then(Stage::network), stage.as_ref().and_then(Stage::links));
+    let backend = Backend { network, links, ..plan.backend.clone() };
     let start = plan.adapter.start(&backend, begun + READY_MAX);
     let mut cluster: Arc<dyn Cluster> = tokio::select! {
         cluster = start => cluster?.into(),
@@ -356,6 +357,7 @@ fn header(plan: &RunPlan<'_>, cluster: &dyn Cluster, clock: &Clock) -> Header {
     let thresholds = plan.about.thresholds.join(",");
     config.extend((!thresholds.is_empty()).then(|| (THRESHOLDS_SETTING.to_owned(), thresholds)));
     config.extend(plan.faults.iter().map(|schedule| (FAULTS_SETTING.to_owned(), schedule.to_string())));
+    config.extend(plan.faults.iter().flat_map(Schedule::settings).map(|(name, value)| (format!("run.{name}"), value)));
     config
         .extend(run.into_iter().chain(plan.about.settings.clone()).map(|(name, value)| (format!("run.{name}"), value)));
     Header {

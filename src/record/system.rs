@@ -5,7 +5,9 @@
 //! outstanding operation, no retries and no pooling, because a hidden retry duplicates a write.
 //! Nothing here knows a consistency model.
 
+use super::cluster::links::Links;
 use super::cluster::network::Network;
+use super::faults::means::Means;
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::path::PathBuf;
@@ -257,6 +259,12 @@ pub trait Cluster: Send + Sync {
         Box::pin(async { Vec::new() })
     }
 
+    /// Asks one node something that it answers as long as it serves, over a new connection. The caller bounds it in time.
+    fn probe(&self, node: NodeId) -> BoxFuture<'_, Result<(), String>> {
+        let name = self.nodes().get(usize::from(node.0)).map_or_else(String::new, |node| node.name.clone());
+        Box::pin(async move { Err(format!("{name} cannot be asked")) })
+    }
+
     /// Starts the ended server of a node again, as it was first started, with the data that it has kept. Does not wait
     /// until it is ready.
     ///
@@ -423,6 +431,10 @@ pub struct Backend {
     pub folder: PathBuf,
     /// Where local servers run instead of on loopback, each node in a namespace of its own.
     pub network: Option<Network>,
+    /// Proxies between local servers, where there is no network.
+    pub links: Option<Links>,
+    /// By which means faults are to reach the links between nodes; the best there is if not said.
+    pub means: Option<Means>,
     /// The bound on one operation; connections use it too.
     pub timeout: Duration,
     /// The seed of any random choice.
@@ -535,6 +547,19 @@ pub struct Program {
 pub trait Adapter: Send + Sync {
     /// What it is and can do.
     fn info(&self) -> &'static AdapterInfo;
+
+    /// How many nodes a local cluster of `backend` will have, if that is known before it is started.
+    fn local_nodes(&self, backend: &Backend) -> Option<usize> {
+        let _ = backend;
+        None
+    }
+
+    /// Whether a local cluster can suffer the fault of that name (see `consistory list faults`). What runs inside this
+    /// process can suffer none.
+    fn suffers(&self, fault: &str) -> bool {
+        let _ = fault;
+        !self.info().programs.is_empty()
+    }
 
     /// Starts a local cluster, or reaches the existing one of `backend.nodes`, and returns when every node
     /// is really ready, at most at `deadline`.

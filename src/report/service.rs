@@ -65,7 +65,8 @@ impl Service {
     /// Measures a history with times; `None` without.
     #[must_use]
     pub fn of(history: &History) -> Option<Self> {
-        let windows = fault_windows(history);
+        let mut windows = fault_windows(history);
+        windows.retain(|window| window.idle.is_none());
         let ended = work_ended(history).unwrap_or(Nanos(u64::MAX));
         let (mut outside, mut inside) = (Phase::new(), Phase::new());
         let (mut served_at, mut steps, mut last) = (Vec::new(), Vec::<(u64, u64)>::new(), 0);
@@ -246,7 +247,8 @@ mod tests {
 
     #[test]
     fn what_never_serves_again_has_not_recovered() {
-        let window = FaultWindow { name: "kill".into(), start: Nanos(0), stop: Some(Nanos(STEP)), idle: None };
+        let stop = Some(Nanos(STEP));
+        let window = FaultWindow { name: "kill".into(), start: Nanos(0), stop, idle: None, step: None };
         assert_eq!(recovery(&window, &[(1, 0); 30]), None);
         assert_eq!(recovery(&window, &[(1, 1); 5]), None, "no whole second is left");
         assert_eq!(recovery(&window, &[(1, 1); 30]), Some(Duration::ZERO));

@@ -52,17 +52,18 @@ fn draw(dice: &mut Dice) -> Drawn {
         work.push(Op { process, value, writes, end });
     }
     let last = *written.last().expect("the initial value");
-    let reads = (0..3 + dice.below(3)).map(|at| {
-        let value = if dice.chance(80) {
-            last
-        } else if dice.chance(3) {
-            99
-        } else {
-            written[dice.below(written.len())]
+    let mut reads = Vec::new();
+    for at in 0..3 + dice.below(3) {
+        let value = match dice.below(100) {
+            0..80 => last,
+            80 => 99,
+            _ => written[dice.below(written.len())],
         };
-        (if at < 3 { at } else { dice.below(3) }, value)
-    });
-    let reads = reads.filter(|_| !dice.chance(3)).collect();
+        let node = if at < 3 { at } else { dice.below(3) };
+        if !dice.chance(3) {
+            reads.push((node, value));
+        }
+    }
     Drawn { work, reads }
 }
 
