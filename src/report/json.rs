@@ -1,6 +1,7 @@
 //! Judgements as JSON documents, for scripts: one document a call, or one a line. Field names are stable.
 
 use super::service::ServiceWire;
+use super::staleness::{AgreementWire, StalenessWire};
 use super::words;
 use crate::check::verdict::{Contradiction, Finding, Verdict, Violation};
 use crate::history::{History, Nanos, OpId, Outcome, Value, ValueId};
@@ -28,6 +29,10 @@ pub struct Context {
     pub service: Option<ServiceWire>,
     /// Demands on that.
     pub thresholds: Vec<ThresholdWire>,
+    /// How far from linearizable the history is, where that is not sure to be nothing.
+    pub staleness: Option<StalenessWire>,
+    /// How long the nodes took to agree, if they were read and did.
+    pub agreement: Option<AgreementWire>,
 }
 
 /// A demand on how a system served, and what it amounted to.
@@ -82,6 +87,10 @@ struct JudgedWire {
     service: Option<ServiceWire>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     thresholds: Vec<ThresholdWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    staleness: Option<StalenessWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreement: Option<AgreementWire>,
 }
 
 #[derive(Serialize)]
@@ -185,6 +194,8 @@ impl Document {
             not_judged: context.failures,
             service: context.service,
             thresholds: context.thresholds,
+            staleness: context.staleness,
+            agreement: context.agreement,
         })))
     }
 

@@ -4,6 +4,7 @@ pub mod drawing;
 pub mod json;
 mod orders;
 pub mod service;
+pub mod staleness;
 pub mod terminal;
 pub mod words;
 
