@@ -37,6 +37,10 @@ impl Client for EtcdClient {
                 .map_err(|failure| if failure.node.is_some() { failure } else { failure.at(asked) })
         })
     }
+
+    fn node(&self) -> Option<NodeId> {
+        Some(self.asked)
+    }
 }
 
 impl EtcdClient {

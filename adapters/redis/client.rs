@@ -44,6 +44,8 @@ pub(super) struct RedisClient {
     /// Whether to ask anew who the primary is.
     stale: bool,
     links: Vec<(Arc<str>, Link)>,
+    /// The server of the last operation.
+    asked: Option<NodeId>,
 }
 
 impl RedisClient {
@@ -51,11 +53,11 @@ impl RedisClient {
     pub(super) async fn connect(site: Arc<Site>, manner: Arc<Manner>, slot: usize) -> Result<Self, Failure> {
         let placement =
             site.placement(slot, manner.timeout).await.map_err(|error| Failure::definite(unknown(&error)))?;
-        let mut client = Self { site, manner, slot, placement, stale: false, links: Vec::new() };
+        let mut client = Self { site, manner, slot, placement, stale: false, links: Vec::new(), asked: None };
         if let [only] = client.placement.shards.as_slice() {
             let address = client.reader(only).ok_or_else(|| Failure::definite(NO_REPLICA))?;
             let timeout = client.manner.timeout;
-            let node = client.node(&address);
+            let node = client.number(&address);
             client.open(&address, timeout).await.map_err(|error| named(classify(&error), node))?;
         }
         Ok(client)
@@ -81,7 +83,8 @@ impl RedisClient {
             self.stale = true;
             return Err(Failure::definite(NO_PRIMARY));
         };
-        let node = self.node(&address);
+        let node = self.number(&address);
+        self.asked = node;
         match self.exchange(&address, &key, action).await {
             Ok(answer) => Ok(Reply { answer, node }),
             Err(failure) => Err(named(failure, node)),
@@ -201,7 +204,7 @@ impl RedisClient {
         }
     }
 
-    fn node(&self, address: &Arc<str>) -> Option<NodeId> {
+    fn number(&self, address: &Arc<str>) -> Option<NodeId> {
         let number = self.site.nodes.iter().position(|node| node == address)?;
         u16::try_from(number).ok().map(NodeId)
     }
@@ -210,6 +213,10 @@ impl RedisClient {
 impl Client for RedisClient {
     fn invoke<'a>(&'a mut self, action: &'a Action) -> BoxFuture<'a, Result<Reply, Failure>> {
         Box::pin(self.perform(action))
+    }
+
+    fn node(&self) -> Option<NodeId> {
+        self.asked
     }
 }
 

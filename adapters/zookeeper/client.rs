@@ -175,6 +175,10 @@ impl Client for Session {
             }
         })
     }
+
+    fn node(&self) -> Option<NodeId> {
+        Some(self.node)
+    }
 }
 
 /// The integer that a znode holds or is named. Nobody but this adapter writes below the parent, so anything

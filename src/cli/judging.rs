@@ -8,6 +8,7 @@ use super::watchdog::{self, Watchdog};
 use super::{Failed, Format};
 use crate::check::budget::{Budget, Stop};
 use crate::check::guarantee::{self, Claim};
+use crate::check::invariants::additions::{Additions, additions};
 use crate::check::judge::{JudgeError, Question, judge_each};
 use crate::check::models::FailedCas;
 use crate::check::verdict::{Finding, Verdict, Why};
@@ -15,7 +16,7 @@ use crate::history::formats::{self, ReadOptions};
 use crate::history::{History, Value};
 use crate::record::runner::THRESHOLDS_SETTING;
 use crate::report::service::Service;
-use crate::report::{json, terminal};
+use crate::report::{additions as additions_report, json, terminal};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use std::cell::Cell;
@@ -66,7 +67,8 @@ pub(super) struct QuestionArgs {
     #[arg(long, value_name = "N")]
     pub(super) min_ops: Option<u64>,
     /// What the system must have kept to: p50, p90, p99, p999, max, recovery, outage, such as p99<50ms; `fail_rate<1%`;
-    /// availability>90%, apdex(50ms)>0.9 (default: what the history was recorded for)
+    /// availability>90%, apdex(50ms)>0.9; of additions to sets lost=0, resurrected=0, duplicated=0, `unknown_present<9`
+    /// (default: what the history was recorded for)
     #[arg(long, value_delimiter = ',', value_parser = threshold, value_name = "MEASURE<LIMIT,…")]
     pub(super) threshold: Vec<Threshold>,
 }
@@ -150,6 +152,7 @@ pub(super) struct Judged {
     failures: Vec<(Claim, Failed)>,
     vacuous: Option<String>,
     service: Option<Service>,
+    additions: Option<Additions>,
     thresholds: Vec<Outcome>,
     /// Whether every claim was judged that could be.
     all: bool,
@@ -228,13 +231,15 @@ impl<'a> Judgement<'a> {
         }
         let thresholds = self.thresholds(&history)?;
         let service = Service::of(&history).filter(|service| service.faults > 0 || !thresholds.is_empty());
-        let thresholds: Vec<_> = thresholds.iter().map(|threshold| threshold.judge(service.as_ref())).collect();
+        let additions = additions(&history);
+        let thresholds: Vec<_> =
+            thresholds.iter().map(|threshold| threshold.judge(service.as_ref(), additions.as_ref())).collect();
         if thresholds.iter().any(|outcome| !outcome.met) {
             exit = exit.worse(Exit::Thresholds);
         }
         let cpu = watchdog::cpu_time().saturating_sub(cpu);
         let (all, wall) = (question.all, wall.elapsed());
-        Ok(Judged { history, findings, failures, vacuous, service, thresholds, all, exit, name, cpu, wall })
+        Ok(Judged { history, findings, failures, vacuous, service, additions, thresholds, all, exit, name, cpu, wall })
     }
 
     /// Those of the command line, or those that the history was recorded for.
@@ -332,6 +337,7 @@ impl Judged {
             vacuous: self.vacuous.clone(),
             failures: self.failures.iter().map(failure).collect(),
             service: self.service.as_ref().map(Service::wire),
+            additions: self.additions.as_ref().map(additions_report::wire),
             thresholds: self.thresholds.iter().map(Outcome::wire).collect(),
         };
         json::Document::judged(&self.history, &self.findings, context)
@@ -344,6 +350,7 @@ impl Judged {
             text.push_str(&terminal::vacuous(why));
         }
         text.push_str(&self.service.as_ref().map(Service::text).unwrap_or_default());
+        text.push_str(&self.additions.as_ref().map(additions_report::text).unwrap_or_default());
         for outcome in &self.thresholds {
             text.push_str(&terminal::threshold(&outcome.threshold, &outcome.measured, outcome.met));
         }

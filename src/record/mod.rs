@@ -4,6 +4,7 @@ pub mod clock;
 pub mod cluster;
 pub mod faults;
 mod final_reads;
+pub mod policy;
 pub mod recorder;
 pub mod runner;
 pub mod system;

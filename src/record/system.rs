@@ -196,6 +196,11 @@ impl Failure {
 pub trait Client: Send {
     /// Performs one operation. The runner bounds it in time by dropping the future and the client.
     fn invoke<'a>(&'a mut self, action: &'a Action) -> BoxFuture<'a, Result<Reply, Failure>>;
+
+    /// The node that was asked last, or is connected to: who left a request unanswered.
+    fn node(&self) -> Option<NodeId> {
+        None
+    }
 }
 
 /// One node of a cluster.
@@ -359,6 +364,19 @@ pub enum ReadFrom {
     Any,
     /// One node, by its number from 0.
     Node(NodeId),
+}
+
+impl fmt::Display for ReadFrom {
+    /// As it is asked for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Primary => f.write_str("primary"),
+            Self::Replica => f.write_str("replica"),
+            Self::Any => f.write_str("any"),
+            Self::Node(NodeId(number)) => write!(f, "{}", u32::from(*number) + 1),
+        }
+    }
 }
 
 /// A text that is not to be shown: what prints its owner prints `…` in its place.

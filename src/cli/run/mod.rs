@@ -7,6 +7,7 @@ use super::progress::Teller;
 use super::{Exit, Failed, Format, watchdog};
 use crate::adapters;
 use crate::check::guarantee::Claim;
+use crate::record::policy::ClientPolicy;
 use crate::record::runner::{RunPlan, RunSummary, WorkInfo};
 use crate::record::system::Adapter;
 use crate::report::grouped;
@@ -62,6 +63,7 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
         clients: arguments.clients,
         seed,
         duration: time,
+        policy: ClientPolicy { retry: arguments.retry, breaker: arguments.breaker },
         faults: schedule,
         operations: arguments.ops,
         rate: arguments.rate,
@@ -192,8 +194,12 @@ fn totals(summary: &RunSummary) -> String {
         0 => String::new(),
         missed => format!("  {} never started in time", grouped(missed)),
     };
+    let again = match summary.again {
+        0 => String::new(),
+        again => format!(" (of which {} tried again)", grouped(again)),
+    };
     format!(
-        "{} ok  {} failed  {} unknown{missed} in {:.1} s · {rate:.0} op/s · p50 {:.2} ms  p99 {:.2} ms  max {:.2} ms",
+        "{} ok  {} failed  {} unknown{again}{missed} in {:.1} s · {rate:.0} op/s · p50 {:.2} ms  p99 {:.2} ms  max {:.2} ms",
         grouped(summary.ok),
         grouped(summary.failed),
         grouped(summary.unknown),

@@ -9,6 +9,7 @@ pub(crate) mod brute_force;
 mod explanations;
 mod long_histories;
 mod metamorphic;
+mod retries;
 pub(crate) mod random_histories;
 
 /// So many rounds for each kind of history.
