@@ -28,22 +28,15 @@ pub fn wire(counted: &Additions) -> AdditionsWire {
 /// For people, one line.
 #[must_use]
 pub fn text(counted: &Additions) -> String {
-    let invented = match counted.invented {
-        0 => String::new(),
-        invented => format!(" · {} present that nobody added", grouped(invented)),
-    };
-    let [acknowledged, lost, failed, resurrected, unknown, present, duplicated] = [
-        counted.acknowledged,
-        counted.lost,
-        counted.failed,
-        counted.resurrected,
-        counted.unknown,
-        counted.unknown_present,
-        counted.duplicated,
-    ]
-    .map(grouped);
-    format!(
-        "  additions  {acknowledged} acknowledged, {lost} lost · {failed} failed, {resurrected} of them present · \
-         {unknown} unknown, {present} of them present · {duplicated} present twice{invented}\n"
-    )
+    let [acknowledged, lost] = [counted.acknowledged, counted.lost].map(grouped);
+    let mut parts = vec![format!("{acknowledged} acknowledged, {lost} lost")];
+    for (what, count, present) in
+        [("failed", counted.failed, counted.resurrected), ("unknown", counted.unknown, counted.unknown_present)]
+    {
+        parts.extend((count > 0).then(|| format!("{} {what}, {} of them present", grouped(count), grouped(present))));
+    }
+    for (count, what) in [(counted.duplicated, "present twice"), (counted.invented, "present that nobody added")] {
+        parts.extend((count > 0).then(|| format!("{} {what}", grouped(count))));
+    }
+    format!("  additions  {}\n", parts.join(" · "))
 }

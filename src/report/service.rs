@@ -2,8 +2,8 @@
 //!
 //! An operation is *served* when it completed or was rejected with an answer (`mismatch`); a refusal, a timeout and an
 //! unknown outcome are not. One that was tried again counts once, from its first call to the answer of its last attempt.
-//! It belongs to the phase in which it was called. Under a partition, those of clients of the majority and of the minority
-//! are told apart by the node that answered or was asked. Reads of the final state do not count. Every figure is of this
+//! It belongs to the phase in which it was called. Under a partition, attempts of clients of the majority and of the
+//! minority are told apart by the node that answered or was asked. Reads of the final state do not count. Every figure is of this
 //! one recorder's clients.
 
 use super::sides::{Partitions, Side};
@@ -43,11 +43,11 @@ pub struct Service {
     pub outside: Phase,
     /// Inside them.
     pub inside: Phase,
-    /// Under partitions, at nodes of the majority.
+    /// Under partitions, attempts at nodes of the majority.
     pub majority: Phase,
-    /// Under partitions, at nodes of the minority.
+    /// Under partitions, attempts at nodes of the minority.
     pub minority: Phase,
-    /// Under partitions, at a node that nobody knows: no connection could be opened.
+    /// Under partitions, attempts at a node that nobody knows: no connection could be opened.
     pub unplaced: u64,
     /// What was sent for all operations: each at least once.
     pub attempts: u64,
@@ -85,12 +85,12 @@ impl Phase {
     }
 }
 
-/// What became of one request.
+/// What became of one request, or of one attempt at it.
 struct Answered<'h> {
     called: Nanos,
     /// When, if it was served.
     served: Option<Nanos>,
-    /// The node that answered or was asked last; empty if nobody knows.
+    /// The node that answered or was asked; empty if nobody knows.
     node: &'h str,
     attempts: u32,
 }
@@ -98,10 +98,13 @@ struct Answered<'h> {
 impl<'h> Answered<'h> {
     fn of(history: &'h History, Request { first, last, attempts }: Request) -> Self {
         let (first, last) = (history.operation(first), history.operation(last));
-        let returned = last.return_time();
-        let served = (is_served(&last) && returned != Nanos::UNKNOWN).then_some(returned);
-        let node = if last.node().is_empty() { first.node() } else { last.node() };
-        Self { called: first.call_time(), served, node, attempts }
+        Self { called: first.call_time(), attempts, ..Self::to_one_attempt(&last) }
+    }
+
+    fn to_one_attempt(attempt: &Operation<'h>) -> Self {
+        let returned = attempt.return_time();
+        let served = (is_served(attempt) && returned != Nanos::UNKNOWN).then_some(returned);
+        Self { called: attempt.call_time(), served, node: attempt.node(), attempts: 1 }
     }
 }
 
@@ -131,7 +134,11 @@ impl Service {
                 served_at.push(at.0);
             }
             let inside = windows.iter().any(|window| window.holds(answered.called));
-            service.count(&answered, inside, &partitions);
+            service.count(&answered, inside);
+        }
+        // By attempts: whoever is stuck asks once and tries again while the partition lasts.
+        for attempt in history.operations().filter(|attempt| attempt.call_time() < ended) {
+            service.count_side(&Answered::to_one_attempt(&attempt), &partitions);
         }
         if service.outside.called + service.inside.called == 0 {
             return None;
@@ -158,21 +165,25 @@ impl Service {
         }
     }
 
-    fn count(&mut self, answered: &Answered<'_>, inside: bool, partitions: &Partitions<'_>) {
+    fn count(&mut self, answered: &Answered<'_>, inside: bool) {
         if inside { &mut self.inside } else { &mut self.outside }.count(answered);
-        if partitions.acts(answered.called) {
-            match answered.node {
-                "" => self.unplaced += 1,
-                node => match partitions.side(node, answered.called) {
-                    Side::Majority => self.majority.count(answered),
-                    Side::Minority => self.minority.count(answered),
-                },
-            }
-        }
         self.attempts += u64::from(answered.attempts);
         if answered.attempts > 1 {
             self.retried += 1;
             self.retried_served += u64::from(answered.served.is_some());
+        }
+    }
+
+    fn count_side(&mut self, answered: &Answered<'_>, partitions: &Partitions<'_>) {
+        if !partitions.acts(answered.called) {
+            return;
+        }
+        match answered.node {
+            "" => self.unplaced += 1,
+            node => match partitions.side(node, answered.called) {
+                Side::Majority => self.majority.count(answered),
+                Side::Minority => self.minority.count(answered),
+            },
         }
     }
 

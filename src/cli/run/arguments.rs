@@ -21,7 +21,7 @@ const RATES: RangeInclusive<f64> = 0.001..=1e9;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RunArgs {
-    /// The system, such as memory, redis:sentinel, etcd, 'redis?wait=1' (see `consistory list adapters`)
+    /// The system, or a scenario of consistory.toml, such as memory, redis:sentinel, etcd, 'redis?wait=1' (see `consistory list adapters`)
     #[arg(default_value = "memory")]
     pub(super) backend: String,
     /// What clients do (see `consistory list workloads`)
@@ -49,6 +49,9 @@ pub(in crate::cli) struct RunArgs {
     /// After N failed attempts in a row a client sends nothing for TIME, then one attempt to see
     #[arg(long, value_parser = breaker, value_name = "N,TIME")]
     pub(super) breaker: Option<BreakerPolicy>,
+    /// The file with scenarios (default: consistory.toml in the working folder, if it is there)
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
     /// Where runs are kept
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub(super) runs: PathBuf,

@@ -9,8 +9,8 @@ pub(crate) mod brute_force;
 mod explanations;
 mod long_histories;
 mod metamorphic;
-mod retries;
 pub(crate) mod random_histories;
+mod retries;
 
 /// So many rounds for each kind of history.
 pub(crate) fn rounds(by_default: u64) -> u64 {

@@ -64,7 +64,11 @@ fn deciders_agree_with_brute_force_where_writes_are_tried_again() {
         }
         let answer = decide(&problem, Wish { order: true }, &Budget::unlimited());
         assert_eq!(matches!(answer.decision, Decision::Holds(_)), truth, "{}", about(answer.by));
-        assert!(!matches!(answer.decision, Decision::NotApplicable(_) | Decision::GaveUp { .. }), "{}", about("ladder"));
+        assert!(
+            !matches!(answer.decision, Decision::NotApplicable(_) | Decision::GaveUp { .. }),
+            "{}",
+            about("ladder")
+        );
     }
     let enough = rounds(12_000) / 100;
     assert!(holding > enough && violated > enough, "both kinds: {holding} hold, {violated} do not");
