@@ -147,6 +147,13 @@ impl Cluster for EtcdCluster {
         Box::pin(async move { Ok(Box::new(self.open_final(slot).await?) as Box<dyn Client>) })
     }
 
+    fn connect_node(&self, node: NodeId) -> Option<BoxFuture<'_, Result<Box<dyn Client>, Failure>>> {
+        Some(Box::pin(async move {
+            let client = self.open(usize::from(node.0), self.settings.serializable).await?;
+            Ok(Box::new(client) as Box<dyn Client>)
+        }))
+    }
+
     fn settle(&self, deadline: Instant) -> BoxFuture<'_, Result<(), SystemError>> {
         Box::pin(async move { self.link.ready(deadline).await.map(drop) })
     }
@@ -168,6 +175,15 @@ impl Cluster for EtcdCluster {
         Box::pin(async move {
             let leader = self.find_leader().await.ok();
             leader.and_then(|leader| u16::try_from(leader).ok()).map(NodeId).into_iter().collect()
+        })
+    }
+
+    fn probe(&self, node: NodeId) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let opened = self.link.access.open(usize::from(node.0)).await;
+            let mut connection = opened.map_err(|unopened| unopened.why.reason)?;
+            let answer = connection.probe(self.link.prefix.as_bytes()).await;
+            answer.map_err(|status| failure::in_words(&status))
         })
     }
 

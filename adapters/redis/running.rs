@@ -169,6 +169,16 @@ impl Cluster for Running {
         Box::pin(self.client(slot, Arc::new(Manner { read_from: ReadFrom::Primary, wait, prefix, timeout })))
     }
 
+    /// The nodes of a sharded cluster do not all hold every key.
+    fn connect_node(&self, node: NodeId) -> Option<BoxFuture<'_, Result<Box<dyn Client>, Failure>>> {
+        if self.settings.topology == Topology::Cluster {
+            return None;
+        }
+        let Manner { wait, timeout, .. } = *self.manner;
+        let prefix = self.manner.prefix.clone();
+        Some(Box::pin(self.client(0, Arc::new(Manner { read_from: ReadFrom::Node(node), wait, prefix, timeout }))))
+    }
+
     fn settle(&self, deadline: Instant) -> BoxFuture<'_, Result<(), SystemError>> {
         Box::pin(async move {
             if let Some(servers) = &self.servers {
@@ -202,6 +212,17 @@ impl Cluster for Running {
             let primaries = self.site.primaries().await;
             let number = |address: &Arc<str>| self.site.nodes.iter().position(|node| node == address);
             primaries.iter().filter_map(number).filter_map(|number| u16::try_from(number).ok()).map(NodeId).collect()
+        })
+    }
+
+    fn probe(&self, node: NodeId) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let address = self.site.nodes.get(usize::from(node.0)).ok_or("there is no such node")?;
+            let asked = async {
+                let mut link = self.site.access.open(address, LOOK).await?;
+                link.ask::<String>(&["PING"]).await.map(drop)
+            };
+            asked.await.map_err(|error: super::link::LinkError| error.to_string())
         })
     }
 

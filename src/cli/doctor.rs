@@ -4,7 +4,7 @@ use super::heal::journals;
 use super::{Exit, Failed, Format};
 use crate::adapters;
 use crate::record::cluster::network;
-use crate::record::faults::{self, journal};
+use crate::record::faults::{self, Fault, journal};
 use crate::record::system::{AdapterInfo, Program};
 use clap::Args;
 use serde_json::json;
@@ -49,6 +49,27 @@ struct FaultCheckup {
     left_over: Vec<String>,
 }
 
+/// By which means a fault acts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Signals,
+    Commands,
+    Namespaces,
+    Proxies,
+}
+
+impl By {
+    /// The means that would be taken, if there are any.
+    fn of(fault: &dyn Fault, has_network: bool) -> Option<Self> {
+        match fault.info().needs_network {
+            false if fault.acts_on_existing() => Some(Self::Commands),
+            false => Some(Self::Signals),
+            true if has_network => Some(Self::Namespaces),
+            true => fault.acts_on_links().then_some(Self::Proxies),
+        }
+    }
+}
+
 impl FaultCheckup {
     fn examine(runs: &Path) -> Result<Self, Failed> {
         let mut left_over = Vec::new();
@@ -58,19 +79,30 @@ impl FaultCheckup {
         Ok(Self { no_network: network::missing_means(), left_over })
     }
 
-    /// The names of the faults that need namespaces, or of the others.
-    fn names(needs_network: bool) -> Vec<&'static str> {
-        let fits = faults::all().iter().map(|fault| fault.info()).filter(|info| info.needs_network == needs_network);
-        fits.map(|info| info.name).collect()
+    /// The names of the faults that this machine makes act by those means; `None` for those without.
+    fn names(&self, wanted: Option<By>) -> Vec<&'static str> {
+        let of = |fault: &&&dyn Fault| By::of(**fault, self.no_network.is_none()) == wanted;
+        faults::all().iter().filter(of).map(|fault| fault.info().name).collect()
     }
 
     fn text(&self) -> String {
-        let mut out = format!("\nfaults       ✓ {}: signals to the servers of a run\n", Self::names(false).join(", "));
-        let names = Self::names(true).join(", ");
-        let _ = match &self.no_network {
-            None => writeln!(out, "             ✓ {names}: a network namespace for each node, nftables"),
-            Some(why) => writeln!(out, "             – {names}: {why}"),
-        };
+        let mut out = String::new();
+        let no_network = self.no_network.as_deref().unwrap_or_default();
+        for (wanted, how) in [
+            (Some(By::Signals), "signals to the servers of a run".to_owned()),
+            (Some(By::Commands), "your own commands, also on existing clusters (--fault-cmd, --heal-cmd)".to_owned()),
+            (Some(By::Namespaces), "a network namespace for each node, nftables".to_owned()),
+            (Some(By::Proxies), format!("a proxy for each node, since namespaces cannot be had: {no_network}")),
+            (None, no_network.to_owned()),
+        ] {
+            let names = self.names(wanted).join(", ");
+            let mark = if wanted.is_some() { '✓' } else { '–' };
+            let head = if out.is_empty() { "\nfaults" } else { "" };
+            if !names.is_empty() {
+                let width = 12 + usize::from(out.is_empty());
+                let _ = writeln!(out, "{head:<width$} {mark} {names}: {how}");
+            }
+        }
         let left = if self.left_over.is_empty() { "nothing".into() } else { self.left_over.join(", ") };
         let hint = if self.left_over.is_empty() { "" } else { " (consistory heal)" };
         let _ = writeln!(out, "left over    {left}{hint}");
@@ -138,9 +170,21 @@ fn document(checkups: &[Checkup], faults: &FaultCheckup) -> String {
         .iter()
         .map(|checkup| json!({"adapter": checkup.info.name, "can_run": checkup.can_run(), "missing": checkup.missing_packages()}))
         .collect();
+    let on_links = faults::all().iter().filter(|fault| fault.acts_on_links()).map(|fault| fault.info().name);
+    let on_network = faults::all().iter().map(|fault| fault.info()).filter(|info| info.needs_network);
     let means = json!({
-        "signals": {"can_act": true, "faults": FaultCheckup::names(false)},
-        "namespaces": {"can_act": faults.no_network.is_none(), "why_not": faults.no_network, "faults": FaultCheckup::names(true)},
+        "signals": {"can_act": true, "faults": faults.names(Some(By::Signals))},
+        "commands": {"can_act": true, "faults": faults.names(Some(By::Commands))},
+        "namespaces": {
+            "can_act": faults.no_network.is_none(),
+            "why_not": faults.no_network,
+            "faults": on_network.map(|info| info.name).collect::<Vec<_>>(),
+        },
+        "proxies": {
+            "can_act": true,
+            "taken": faults.no_network.is_some(),
+            "faults": on_links.collect::<Vec<_>>(),
+        },
     });
     format!("{:#}\n", json!({"adapters": rows, "faults": means, "left_over": faults.left_over}))
 }

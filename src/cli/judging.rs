@@ -11,6 +11,7 @@ use crate::check::guarantee::{self, Claim};
 use crate::check::invariants::additions::{Additions, additions};
 use crate::check::judge::{JudgeError, Question, judge_each};
 use crate::check::models::FailedCas;
+use crate::check::session_kind::SessionKind;
 use crate::check::verdict::{Finding, Verdict, Why};
 use crate::history::formats::{self, ReadOptions};
 use crate::history::{History, Value};
@@ -51,11 +52,15 @@ impl Deref for JudgingArgs {
 #[command(next_help_heading = "Judging")]
 pub(super) struct QuestionArgs {
     /// What to judge (see `consistory list claims`; default: what the history was recorded for)
-    #[arg(long, value_delimiter = ',', value_parser = claim, value_name = "CLAIM,…")]
-    pub(super) claim: Vec<Claim>,
+    #[arg(long, value_delimiter = ',', value_parser = claims, value_name = "CLAIM,…")]
+    claim: Vec<Claims>,
     /// Judge every claim that the history can express, and name the strongest that are not violated
     #[arg(long, conflicts_with = "claim")]
     pub(super) all: bool,
+    /// What a session is to the claims about sessions: what one process did; what it did at one node (a client that moves
+    /// to another loses its session); or what one client did under all its process ids
+    #[arg(long, value_parser = session, default_value = "process", value_name = "process|connection|user")]
+    pub(super) session: SessionKind,
     /// How much time and memory reading and judging may take, such as 60s,4GiB
     #[arg(long, value_parser = values::budget, value_name = "TIME,MEMORY")]
     pub(super) budget: Option<BudgetArg>,
@@ -101,8 +106,9 @@ impl ObjectArgs {
     /// What is asked, without a witness.
     pub(super) fn question(&self, judging: &QuestionArgs) -> Question {
         Question {
-            claims: judging.claim.clone(),
+            claims: judging.claims(),
             all: judging.all,
+            session: judging.session,
             model: self.model.clone(),
             initial: self.init.clone(),
             failed_cas: match self.failed_cas {
@@ -129,11 +135,31 @@ enum FailedCasArg {
     Observe,
 }
 
-fn claim(name: &str) -> Result<Claim, String> {
-    guarantee::find(name).ok_or_else(|| format!("there is no claim '{name}'; there are: {}", guarantee::known()))
+/// What one word of `--claim` stands for.
+#[derive(Clone, Debug)]
+struct Claims(Vec<Claim>);
+
+fn claims(name: &str) -> Result<Claims, String> {
+    let unknown = || format!("there is no claim '{name}'; there are: {}", guarantee::known());
+    guarantee::find_all(name).map(Claims).ok_or_else(unknown)
+}
+
+fn session(name: &str) -> Result<SessionKind, String> {
+    SessionKind::find(name).ok_or_else(|| "write process, connection or user".to_owned())
 }
 
 impl QuestionArgs {
+    /// The claims that were asked for by name, each once.
+    pub(super) fn claims(&self) -> Vec<Claim> {
+        let mut claims: Vec<Claim> = Vec::new();
+        for &claim in self.claim.iter().flat_map(|Claims(claims)| claims) {
+            if !claims.contains(&claim) {
+                claims.push(claim);
+            }
+        }
+        claims
+    }
+
     fn limits(&self) -> BudgetArg {
         self.budget.unwrap_or(BudgetArg { time: values::DEFAULT_TIME, bytes: values::default_bytes() })
     }

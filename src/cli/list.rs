@@ -128,13 +128,18 @@ fn workloads() -> Vec<Row> {
 fn faults() -> Vec<Row> {
     let rows = faults::all().iter().map(|fault| {
         let info = fault.info();
-        let means =
-            if info.needs_network { "network namespaces (root, ip, nft)" } else { "signals to servers of the run" };
-        let detail = vec![
+        let means = match (info.needs_network, fault.acts_on_links(), fault.acts_on_existing()) {
+            (true, true, _) => "network namespaces (root, ip, nft), or proxies",
+            (true, false, _) => "network namespaces (root, ip, nft)",
+            (false, _, true) => "commands of the user",
+            (false, _, false) => "signals to servers of the run",
+        };
+        let mut detail = vec![
             ("default target".into(), info.target.into()),
             ("means".into(), means.into()),
             ("undo".into(), info.undo.into()),
         ];
+        detail.extend(fault.setting().map(|setting| ("setting".into(), format!("{}={setting}", info.name))));
         Row { name: info.name.into(), about: info.about.into(), detail }
     });
     rows.collect()
@@ -155,7 +160,11 @@ fn claims() -> Vec<Row> {
         about: claim.about.into(),
         detail: claim_detail(claim),
     });
-    rows.collect()
+    let words = check::guarantee::words().iter().map(|(word, claims)| {
+        let names: Vec<&str> = claims.iter().map(|claim| claim.name()).collect();
+        Row { name: (*word).into(), about: format!("short for {}", names.join(", ")), detail: Vec::new() }
+    });
+    rows.chain(words).collect()
 }
 
 fn claim_detail(claim: &ClaimInfo) -> Vec<(String, String)> {

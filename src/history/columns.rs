@@ -297,6 +297,12 @@ impl<'h> Operation<'h> {
         self.history.nodes.get(self.history.columns.node[self.id.index()])
     }
 
+    /// The node that answered (or was asked), as a number that is cheap to compare.
+    #[must_use]
+    pub fn node_symbol(&self) -> Symbol {
+        self.history.columns.node[self.id.index()]
+    }
+
     /// Why it was rejected or indeterminate; empty where unknown.
     #[must_use]
     pub fn error(&self) -> &'h str {

@@ -16,6 +16,7 @@ use super::worker::{Ended, Shared, Worker, latencies};
 use crate::history::fault_windows::WORK_ENDED;
 use crate::history::{Header, ProcessId, Value};
 use hdrhistogram::Histogram;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -58,6 +59,8 @@ pub struct RunPlan<'a> {
     pub rate: Option<f64>,
     /// What clients do about failures.
     pub policy: ClientPolicy,
+    /// After so many operations each client moves to the next node; `None` if clients stay where they are.
+    pub hop: Option<NonZeroU32>,
     /// What is done to the system meanwhile; nothing if there is no schedule.
     pub faults: Option<Schedule>,
     /// Where the history goes; must not exist.
@@ -185,7 +188,8 @@ pub async fn run(
     let mut interrupt = stop.clone();
     // Before the cluster, so that it is dropped after it.
     let stage = plan.faults.as_ref().map(|schedule| Stage::set(schedule, plan.backend, plan.seed)).transpose()?;
-    let backend = Backend { network: stage.as_ref().and_then(Stage::network), ..plan.backend.clone() };
+    let (network, links) = (stage.as_ref().and_then(Stage::network), stage.as_ref().and_then(Stage::links));
+    let backend = Backend { network, links, ..plan.backend.clone() };
     let start = plan.adapter.start(&backend, begun + READY_MAX);
     let mut cluster: Arc<dyn Cluster> = tokio::select! {
         cluster = start => cluster?.into(),
@@ -244,6 +248,7 @@ async fn drive(
         policy: plan.policy,
         clients,
         interval,
+        hop: plan.hop,
     });
     let mut workers = JoinSet::new();
     for slot in 0..clients {
@@ -268,7 +273,7 @@ async fn drive(
     };
     let (Joined { latency_us, last, missed, mut problems }, faults) = tokio::join!(joining, tormenting);
     let elapsed = started.elapsed();
-    if stage.is_some() {
+    if stage.is_some() || !plan.work.final_reads().is_empty() {
         shared.recorder.note(WORK_ENDED, &Value::Nil);
     }
     let stays = |struck: &Struck| struck.stays.as_ref().map(|why| format!("{} was not undone: {why}", struck.step));
@@ -366,6 +371,7 @@ fn header(plan: &RunPlan<'_>, cluster: &dyn Cluster, clock: &Clock) -> Header {
     let thresholds = plan.about.thresholds.join(",");
     config.extend((!thresholds.is_empty()).then(|| (THRESHOLDS_SETTING.to_owned(), thresholds)));
     config.extend(plan.faults.iter().map(|schedule| (FAULTS_SETTING.to_owned(), schedule.to_string())));
+    config.extend(plan.faults.iter().flat_map(Schedule::settings).map(|(name, value)| (format!("run.{name}"), value)));
     config.extend(run.chain(plan.about.settings.clone()).map(|(name, value)| (format!("run.{name}"), value)));
     Header {
         tool: Some(format!("consistory {}", env!("CARGO_PKG_VERSION"))),

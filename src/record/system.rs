@@ -5,7 +5,9 @@
 //! outstanding operation, no retries and no pooling, because a hidden retry duplicates a write.
 //! Nothing here knows a consistency model.
 
+use super::cluster::links::Links;
 use super::cluster::network::Network;
+use super::faults::means::Means;
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::path::PathBuf;
@@ -235,6 +237,13 @@ pub trait Cluster: Send + Sync {
         self.connect(slot)
     }
 
+    /// Opens a connection whose reads that node answers, in the way the run's other clients read; `None` where the
+    /// adapter cannot have a node of its own choice answer for every key.
+    fn connect_node(&self, node: NodeId) -> Option<BoxFuture<'_, Result<Box<dyn Client>, Failure>>> {
+        let _ = node;
+        None
+    }
+
     /// Waits until the cluster answers on every node again, at most until `deadline`. To get there an adapter may
     /// start local servers anew that have died, with the data they have kept, but change nothing else: it neither writes nor
     /// repairs what the final reads are about. Where it fails, the final reads are tried all the same.
@@ -253,6 +262,12 @@ pub trait Cluster: Send + Sync {
     /// several primaries, or where an old leader does not know yet that it is none. Empty where nobody leads.
     fn leaders(&self) -> BoxFuture<'_, Vec<NodeId>> {
         Box::pin(async { Vec::new() })
+    }
+
+    /// Asks one node something that it answers as long as it serves, over a new connection. The caller bounds it in time.
+    fn probe(&self, node: NodeId) -> BoxFuture<'_, Result<(), String>> {
+        let name = self.nodes().get(usize::from(node.0)).map_or_else(String::new, |node| node.name.clone());
+        Box::pin(async move { Err(format!("{name} cannot be asked")) })
     }
 
     /// Starts the ended server of a node again, as it was first started, with the data that it has kept. Does not wait
@@ -434,6 +449,10 @@ pub struct Backend {
     pub folder: PathBuf,
     /// Where local servers run instead of on loopback, each node in a namespace of its own.
     pub network: Option<Network>,
+    /// Proxies between local servers, where there is no network.
+    pub links: Option<Links>,
+    /// By which means faults are to reach the links between nodes; the best there is if not said.
+    pub means: Option<Means>,
     /// The bound on one operation; connections use it too.
     pub timeout: Duration,
     /// The seed of any random choice.

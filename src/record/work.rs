@@ -9,6 +9,11 @@ pub trait Plan: Send + Sync {
 
     /// The reads after the run.
     fn final_reads(&self) -> Vec<Action>;
+
+    /// Whether those reads are made at every node, until the nodes agree, instead of once by way of the leader.
+    fn asks_every_node(&self) -> bool {
+        false
+    }
 }
 
 /// The operations of one client, in order.

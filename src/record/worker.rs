@@ -8,12 +8,14 @@
 use super::final_reads::turned_true;
 use super::policy::{Breaker, ClientPolicy};
 use super::recorder::{Recorder, RecorderBroken};
+use super::roaming;
 use super::system::{Action, Certainty, Client, Cluster, Failure, Reply};
 use super::work::Generator;
 use crate::history::{ProcessId, Retry};
 use futures_util::future::BoxFuture;
 use hdrhistogram::Histogram;
 use std::future::poll_fn;
+use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,6 +43,8 @@ pub(super) struct Shared {
     pub(super) clients: u32,
     /// The time between two scheduled operations of one client in an open loop.
     pub(super) interval: Option<Duration>,
+    /// After so many operations each client moves to the next node.
+    pub(super) hop: Option<NonZeroU32>,
 }
 
 /// Live counts of the ended operations of a few clients, on cache lines of their own: all clients of an in-process
@@ -197,7 +201,8 @@ impl Worker {
     /// Performs one operation on this process's connection, opening one first where there is none.
     async fn send(&mut self, action: &Action, shared: &Shared, cluster: &dyn Cluster) -> Result<Reply, Failure> {
         if self.client.is_none() {
-            self.client = Some(open(cluster.connect(self.slot as usize), shared.timeout).await?);
+            let connection = roaming::connect(cluster, self.slot as usize, shared.hop, shared.timeout);
+            self.client = Some(open(Box::pin(connection), shared.timeout).await?);
         }
         let client = self.client.as_mut().expect("was opened above");
         bounded(client.as_mut(), action, shared.timeout).await
@@ -400,6 +405,7 @@ mod tests {
             policy: ClientPolicy::default(),
             clients,
             interval: None,
+            hop: None,
         };
         (Arc::new(shared), sender)
     }

@@ -398,7 +398,8 @@ mod tests {
         for (process, (end, node)) in ends.iter().enumerate() {
             for (time, kind, node) in [(10, "invoke", ""), (20, end, *node)] {
                 let time = 100 * process + time;
-                text += &format!(
+                let _ = write!(
+                    text,
                     "{{\"time\":{time},\"process\":{process},\"type\":\"{kind}\",\"f\":\"read\",\"node\":\"{node}\"}}\n"
                 );
             }

@@ -3,8 +3,11 @@
 //! To add one: 1. write `name.rs` with a type that implements [`Workload`]; 2. `mod name;` below; 3. one entry in
 //! [`all`]. Help, `consistory list workloads`, completions and the README's table follow from the list.
 
+mod causal;
+mod convergence;
 pub mod keys;
 mod register;
+mod session;
 mod set;
 
 use crate::record::system::Function;
@@ -67,12 +70,17 @@ pub trait Workload: Send + Sync {
 
     /// The shared state of one run: hands out one generator a client.
     fn plan(&self, options: &WorkloadOptions) -> Box<dyn Plan>;
+
+    /// After how many operations a client moves to the next node unless the user says otherwise; 0 for never.
+    fn hop(&self) -> u32 {
+        0
+    }
 }
 
 /// Every workload, the default first.
 #[must_use]
 pub fn all() -> &'static [&'static dyn Workload] {
-    &[&register::Register, &set::Set]
+    &[&register::Register, &set::Set, &causal::Causal, &session::Session, &convergence::Convergence]
 }
 
 /// The workload of that name.

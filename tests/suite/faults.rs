@@ -32,13 +32,13 @@ fn can_partition() -> bool {
 }
 
 /// Whether the backend and the means for the faults are here.
-fn can_run(backend: &str, faults: &str) -> bool {
+pub(crate) fn can_run(backend: &str, faults: &str) -> bool {
     let system = backend.split([':', '?']).next().expect("a name");
     is_there(system) && (!faults.contains("partition") || can_partition())
 }
 
 /// One run under faults; its words and the nemesis lines of its history.
-fn run(folder: &Path, backend: &str, faults: &str, seed: u64, arguments: &str) -> (Said, Vec<Value>) {
+pub(crate) fn run(folder: &Path, backend: &str, faults: &str, seed: u64, arguments: &str) -> (Said, Vec<Value>) {
     let seed = seed.to_string();
     let mut all = vec!["run", backend, "-f", faults, "--seed", &seed, "--format", "json"];
     all.extend(arguments.split_whitespace());
@@ -51,14 +51,14 @@ fn run(folder: &Path, backend: &str, faults: &str, seed: u64, arguments: &str) -
 }
 
 /// The lines of that name.
-fn named<'l>(lines: &'l [Value], name: &str) -> Vec<&'l Value> {
+pub(crate) fn named<'l>(lines: &'l [Value], name: &str) -> Vec<&'l Value> {
     lines.iter().filter(|line| line["f"] == name).map(|line| &line["value"]).collect()
 }
 
 /// Every fault struck and was healed, with effect.
-fn expect_acted(lines: &[Value], faults: &str) {
+pub(crate) fn expect_acted(lines: &[Value], faults: &str) {
     for fault in faults.split(',') {
-        let name = fault.split([':', '@']).next().expect("a name");
+        let name = fault.split([':', '@', '=']).next().expect("a name");
         for end in ["start", "stop"] {
             let ends = named(lines, &format!("{name}-{end}"));
             assert!(!ends.is_empty() && ends.iter().all(|line| line["acted"] == true), "{name}-{end}: {lines:#?}");

@@ -8,6 +8,7 @@
 //! - `faults`: faults on real servers: that they act, what they break, that they are undone
 //! - `formats`: what each reader accepts, and what it says about what it refuses
 //! - `generate`: made-up histories are what they say, by an independent brute force
+//! - `links`: faults on links by namespaces and by proxies, and the user's own commands
 //! - `objects`: the other models and their deciders against brute force
 //! - `oracle`: every decider against brute force on random small histories
 //! - `peers`: other tools' histories against their verdicts, where they are at hand
@@ -27,6 +28,7 @@ mod corpus;
 mod faults;
 mod formats;
 mod generate;
+mod links;
 mod objects;
 mod oracle;
 mod peers;

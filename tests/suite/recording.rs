@@ -186,6 +186,7 @@ impl Order {
             operations: self.operations,
             rate: self.rate,
             policy: ClientPolicy::default(),
+            hop: None,
             faults: None,
             history: history.clone(),
         };

@@ -11,6 +11,7 @@
 use super::{Ambiguous, INITIAL, Read, Rows, Transactions, index};
 use crate::check::judge::Question;
 use crate::check::models::FailedCas;
+use crate::check::session_kind::SessionNames;
 use crate::check::verdict::{WrongRead, WrongReadKind};
 use crate::history::{History, OpId, Operation, Outcome, Value, ValueId, ValueRef};
 use hashbrown::HashTable;
@@ -59,7 +60,7 @@ pub fn compile(history: &History, question: &Question) -> Result<Transactions, S
     }
     let source = Source::new(history, question);
     source.refuse_observed_failures()?;
-    let layout = Layout::of(history);
+    let layout = Layout::of(history, SessionNames::of(history, question.session)?);
     let mut reading = Reading::new(&source, &layout)?;
     for transaction in 0..index(layout.ops.len()) {
         if history.operation(layout.ops[transaction as usize]).outcome() == Outcome::Completed {
@@ -213,12 +214,12 @@ struct Layout {
 
 impl Layout {
     /// Sessions in order of their first operations.
-    fn of(history: &History) -> Self {
+    fn of(history: &History, names_of: SessionNames) -> Self {
         let counted = || history.operations().filter(|operation| operation.outcome() != Outcome::Rejected);
         let mut names = FxHashMap::default();
         let mut lengths: Vec<u32> = Vec::new();
         for operation in counted() {
-            let session = *names.entry(operation.process()).or_insert_with(|| {
+            let session = *names.entry(names_of.of_operation(&operation)).or_insert_with(|| {
                 lengths.push(0);
                 lengths.len() - 1
             });
@@ -232,7 +233,7 @@ impl Layout {
         let (mut ops, mut sessions) = (vec![OpId(0); total], vec![0; total]);
         let mut next = session_starts.clone();
         for operation in counted() {
-            let session = names[&operation.process()];
+            let session = names[&names_of.of_operation(&operation)];
             let at = next[session] as usize;
             next[session] += 1;
             (ops[at], sessions[at]) = (operation.id(), index(session));

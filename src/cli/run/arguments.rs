@@ -92,6 +92,10 @@ pub(super) struct WorkArgs {
     /// Values to write: unique, or so many different ones
     #[arg(long, value_parser = domain, default_value = "unique", value_name = "unique|N")]
     pub(super) values: Domain,
+    /// After so many operations each client moves to the next node and stays the same client; 0: clients stay where they
+    /// are (default: what the workload says)
+    #[arg(long, value_name = "N")]
+    pub(super) hop: Option<u32>,
     /// The bound on one operation; what has not answered by then is of unknown outcome
     #[arg(long, value_parser = run_time, default_value = "1s", value_name = "DURATION")]
     pub(super) timeout: Duration,
@@ -238,6 +242,8 @@ pub(super) fn backend(arguments: &RunArgs, run: &str, folder: &Path, seed: u64) 
         prefix: format!("consistory-{run}/"),
         folder,
         network: None,
+        links: None,
+        means: arguments.faults.means(),
         timeout: arguments.work.timeout,
         seed,
     })
@@ -257,9 +263,10 @@ pub(super) fn work(arguments: &RunArgs, seed: u64) -> WorkloadOptions {
 }
 
 pub(super) fn claims(arguments: &RunArgs, workload: &dyn Workload) -> Vec<String> {
-    if arguments.judging.claim.is_empty() {
+    let asked = arguments.judging.claims();
+    if asked.is_empty() {
         workload.info().claims.iter().map(|&claim| claim.to_owned()).collect()
     } else {
-        arguments.judging.claim.iter().map(|claim| claim.name().to_owned()).collect()
+        asked.iter().map(|claim| claim.name().to_owned()).collect()
     }
 }

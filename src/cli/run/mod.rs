@@ -19,6 +19,7 @@ use arguments::{backend, claims, work};
 use clap::ArgMatches;
 use recording::{record, stop_on_signal};
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tokio::sync::watch;
@@ -67,6 +68,7 @@ fn perform(arguments: &RunArgs, quiet: bool) -> Result<Performed, Failed> {
     let (schedule, time) = arguments.faults.plan(arguments.time)?;
     let options = work(arguments, seed);
     let work = workload.plan(&options);
+    let hop = arguments.work.hop.unwrap_or_else(|| workload.hop());
     let plan = RunPlan {
         run: run.clone(),
         adapter,
@@ -77,7 +79,7 @@ fn perform(arguments: &RunArgs, quiet: bool) -> Result<Performed, Failed> {
             model: workload.info().model.into(),
             claims: claims(arguments, workload),
             thresholds: arguments.judging.threshold.iter().map(ToString::to_string).collect(),
-            settings: options.settings(),
+            settings: options.settings().into_iter().chain([("hop".to_owned(), hop.to_string())]).collect(),
         },
         clients: arguments.clients,
         seed,
@@ -86,14 +88,15 @@ fn perform(arguments: &RunArgs, quiet: bool) -> Result<Performed, Failed> {
         faults: schedule,
         operations: arguments.ops,
         rate: arguments.rate,
+        hop: NonZeroU32::new(hop),
         history: folder.join(HISTORY_FILE),
     };
     let teller = Teller::new(arguments.progress, quiet, time);
     teller.phase("plan", &describe(arguments, &plan, seed));
     if let Some(schedule) = &plan.faults {
-        teller.phase("faults", &format!("{schedule}\n{}", faults::describe(schedule).trim_end()));
+        teller.phase("faults", &format!("{schedule}\n{}", faults::describe(schedule, backend.means).trim_end()));
         faults::expect_feasible(schedule, adapter, &backend)?;
-        faults::expect_means(schedule, !backend.nodes.is_empty())?;
+        faults::expect_means(schedule, !backend.nodes.is_empty(), backend.means)?;
     }
     if arguments.dry_run {
         return Ok(Performed { exit: Exit::Holds, history: None });

@@ -1,6 +1,11 @@
 //! How nodes are run.
 
 pub mod address;
+pub mod links;
+mod netlink;
 pub mod network;
+mod owner;
+pub mod packet_queue;
 mod parent_death;
 pub mod process;
+mod stream;

@@ -14,18 +14,27 @@ use journal::Undo;
 pub use scene::Scene;
 
 mod acting;
+pub mod background;
+mod delay;
 pub mod feasible;
+pub mod hook;
 pub mod journal;
 mod kill;
 mod loss;
+pub mod means;
 pub mod nemesis;
 mod partition;
 mod pause;
+mod probe;
 pub mod process;
+mod reset;
 mod restart;
 mod rules;
 mod scene;
 pub mod schedule;
+mod setting;
+mod shell;
+mod slow;
 pub(super) mod stage;
 pub mod target;
 
@@ -39,7 +48,12 @@ pub fn all() -> &'static [&'static dyn Fault] {
         &partition::PARTITION,
         &partition::ONE_WAY,
         &partition::RING,
-        &loss::Loss,
+        &loss::LOSS,
+        &delay::DELAY,
+        &delay::JITTER,
+        &slow::SLOW,
+        &reset::RESET,
+        &hook::HOOK,
     ]
 }
 
@@ -47,6 +61,30 @@ pub fn all() -> &'static [&'static dyn Fault] {
 #[must_use]
 pub fn find(name: &str) -> Option<&'static dyn Fault> {
     all().iter().copied().find(|fault| fault.info().name == name)
+}
+
+/// The fault of that name with what is set after an equals sign, such as `delay=50ms`.
+///
+/// # Errors
+/// What there is instead, in words.
+pub fn parse(text: &str) -> Result<&'static dyn Fault, String> {
+    let (name, setting) = text.split_once('=').map_or((text, None), |(name, setting)| (name, Some(setting)));
+    let fault = find(name).ok_or_else(|| {
+        let known: Vec<_> = all().iter().map(|fault| fault.info().name).collect();
+        format!("there is no fault '{name}'; there are: {}", known.join(", "))
+    })?;
+    match setting {
+        None => Ok(fault),
+        // A command has a handful of faults, which it needs to its end.
+        Some(setting) => fault.with(setting).map(|fault| &*Box::leak(fault)),
+    }
+}
+
+/// A fault as [`parse`] reads it.
+#[must_use]
+pub fn words(fault: &dyn Fault) -> String {
+    let name = fault.info().name;
+    fault.setting().map_or_else(|| name.to_owned(), |setting| format!("{name}={setting}"))
 }
 
 /// What the catalogue says of a fault.
@@ -71,6 +109,34 @@ pub type Facts = Vec<(&'static str, Value)>;
 pub trait Fault: Send + Sync {
     /// What it is.
     fn info(&self) -> &'static FaultInfo;
+
+    /// What is set, as it is written after its name and an equals sign; nothing if there is nothing to set.
+    fn setting(&self) -> Option<String> {
+        None
+    }
+
+    /// The same fault with that setting.
+    ///
+    /// # Errors
+    /// What the setting may be, in words.
+    fn with(&self, setting: &str) -> Result<Box<dyn Fault>, String> {
+        Err(format!("{} has nothing to set to '{setting}'", self.info().name))
+    }
+
+    /// Whether it can act on a cluster that the run has not started.
+    fn acts_on_existing(&self) -> bool {
+        false
+    }
+
+    /// Whether proxies between the nodes can stand in for namespaces of their own.
+    fn acts_on_links(&self) -> bool {
+        false
+    }
+
+    /// What the header of the history says of it besides the schedule, by name.
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 
     /// What of a node it acts on while it lasts, in a word: two faults that act on the same of one node are never at
     /// work at once, since each would undo what the other did.

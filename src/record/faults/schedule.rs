@@ -6,6 +6,7 @@
 
 use super::Fault;
 use super::target::Target;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -113,6 +114,12 @@ impl Schedule {
         &self.0
     }
 
+    /// What its faults are set to besides what their words say, each once, by name.
+    #[must_use]
+    pub fn settings(&self) -> BTreeMap<&'static str, String> {
+        self.0.iter().flat_map(|step| step.fault.settings()).collect()
+    }
+
     /// Whether some fault needs nodes in namespaces of their own.
     #[must_use]
     pub fn needs_network(&self) -> bool {
@@ -175,7 +182,7 @@ fn in_rhythm(volleys: &[Volley], rhythm: Rhythm, time: Option<Duration>) -> Vec<
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let length = (self.end.saturating_sub(self.start)).as_secs_f64();
-        write!(f, "{}:{}@{}s+{length}s", self.fault.info().name, self.target, self.start.as_secs_f64())
+        write!(f, "{}:{}@{}s+{length}s", super::words(self.fault), self.target, self.start.as_secs_f64())
     }
 }
 
