@@ -9,6 +9,7 @@ use super::{Failed, Format};
 use crate::check::budget::{Budget, Stop};
 use crate::check::convergent::{self, Agreement};
 use crate::check::guarantee::{self, Claim};
+use crate::check::invariants::additions::{Additions, additions};
 use crate::check::judge::{JudgeError, Question, judge_each};
 use crate::check::models::FailedCas;
 use crate::check::session_kind::SessionKind;
@@ -18,7 +19,7 @@ use crate::history::formats::{self, ReadOptions};
 use crate::history::{History, Value};
 use crate::record::runner::THRESHOLDS_SETTING;
 use crate::report::service::Service;
-use crate::report::{self, json, terminal};
+use crate::report::{self, additions as additions_report, json, terminal};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use std::cell::Cell;
@@ -73,7 +74,8 @@ pub(super) struct QuestionArgs {
     #[arg(long, value_name = "N")]
     pub(super) min_ops: Option<u64>,
     /// What the system must have kept to: p50, p90, p99, p999, max, recovery, outage, such as p99<50ms; `fail_rate<1%`;
-    /// availability>90%, apdex(50ms)>0.9 (default: what the history was recorded for)
+    /// availability>90%, apdex(50ms)>0.9; of additions to sets lost=0, resurrected=0, duplicated=0, `unknown_present<9`
+    /// (default: what the history was recorded for)
     #[arg(long, value_delimiter = ',', value_parser = threshold, value_name = "MEASURE<LIMIT,…")]
     pub(super) threshold: Vec<Threshold>,
 }
@@ -178,6 +180,7 @@ pub(super) struct Judged {
     failures: Vec<(Claim, Failed)>,
     vacuous: Option<String>,
     service: Option<Service>,
+    additions: Option<Additions>,
     thresholds: Vec<Outcome>,
     staleness: Option<Staleness>,
     agreement: Option<Agreement>,
@@ -258,7 +261,9 @@ impl<'a> Judgement<'a> {
         }
         let thresholds = self.thresholds(&history)?;
         let service = Service::of(&history).filter(|service| service.faults > 0 || !thresholds.is_empty());
-        let thresholds: Vec<_> = thresholds.iter().map(|threshold| threshold.judge(service.as_ref())).collect();
+        let additions = additions(&history);
+        let thresholds: Vec<_> =
+            thresholds.iter().map(|threshold| threshold.judge(service.as_ref(), additions.as_ref())).collect();
         if thresholds.iter().any(|outcome| !outcome.met) {
             exit = exit.worse(Exit::Thresholds);
         }
@@ -272,6 +277,7 @@ impl<'a> Judgement<'a> {
             failures,
             vacuous,
             service,
+            additions,
             thresholds,
             staleness,
             agreement,
@@ -385,6 +391,7 @@ impl Judged {
             vacuous: self.vacuous.clone(),
             failures: self.failures.iter().map(failure).collect(),
             service: self.service.as_ref().map(Service::wire),
+            additions: self.additions.as_ref().map(additions_report::wire),
             thresholds: self.thresholds.iter().map(Outcome::wire).collect(),
             staleness: self.staleness.as_ref().map(report::staleness::wire),
             agreement: self.agreement.map(report::staleness::agreement_wire),
@@ -403,6 +410,7 @@ impl Judged {
         }
         text.push_str(&self.agreement.map(report::staleness::agreement_text).unwrap_or_default());
         text.push_str(&self.service.as_ref().map(Service::text).unwrap_or_default());
+        text.push_str(&self.additions.as_ref().map(additions_report::text).unwrap_or_default());
         for outcome in &self.thresholds {
             text.push_str(&terminal::threshold(&outcome.threshold, &outcome.measured, outcome.met));
         }

@@ -1,5 +1,6 @@
 //! Judgements as JSON documents, for scripts: one document a call, or one a line. Field names are stable.
 
+use super::additions::AdditionsWire;
 use super::service::ServiceWire;
 use super::staleness::{AgreementWire, StalenessWire};
 use super::words;
@@ -27,6 +28,8 @@ pub struct Context {
     pub failures: Vec<Failure>,
     /// How the system served, where that was asked for or faults acted.
     pub service: Option<ServiceWire>,
+    /// What became of additions to sets, where it holds any.
+    pub additions: Option<AdditionsWire>,
     /// Demands on that.
     pub thresholds: Vec<ThresholdWire>,
     /// How far from linearizable the history is, where that is not sure to be nothing.
@@ -85,6 +88,8 @@ struct JudgedWire {
     not_judged: Vec<Failure>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<ServiceWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    additions: Option<AdditionsWire>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     thresholds: Vec<ThresholdWire>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,6 +198,7 @@ impl Document {
             claims: findings.iter().map(|finding| claim(history, finding)).collect(),
             not_judged: context.failures,
             service: context.service,
+            additions: context.additions,
             thresholds: context.thresholds,
             staleness: context.staleness,
             agreement: context.agreement,

@@ -169,7 +169,7 @@ fn convergence_is_judged_as_it_is_defined_and_linearizable_histories_converge() 
 fn told(lines: &[&str]) -> History {
     let mut out = "{\"consistory\":1,\"model\":\"cas-register\",\"clock\":\"test\"}\n".to_owned();
     for line in lines {
-        out.push_str(&format!("{{{line}}}\n"));
+        writeln!(out, "{{{line}}}").expect("a string takes everything");
     }
     history(&out)
 }
