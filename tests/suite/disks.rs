@@ -193,7 +193,8 @@ fn an_etcd_lock_is_held_twice_when_the_leader_s_disk_stalls_though_no_client_sle
 }
 
 /// Who takes a lock before the stall holds it when the stall ends.
-const LEASES: &str = "-w lock --hold 10s -c 12 --fault-warm-up 1500ms --fault-length 4500ms --fault-pause 3s";
+const LEASES: &str =
+    "-w lock --hold 14s -c 12 --min-ops 1 --fault-warm-up 1500ms --fault-length 4500ms --fault-pause 1500ms";
 
 fn etcd_version() -> String {
     let output = Command::new("etcd").arg("--version").output().expect("etcd is there");

@@ -16,11 +16,14 @@ pub enum Means {
     Clients,
     /// The clocks of the servers of the run.
     Clocks,
+    /// What the system offers those who run it.
+    System,
 }
 
 impl Means {
     /// Every one.
-    pub const ALL: [Self; 5] = [Self::Signals, Self::Namespaces, Self::Disks, Self::Clients, Self::Clocks];
+    pub const ALL: [Self; 6] =
+        [Self::Signals, Self::Namespaces, Self::Disks, Self::Clients, Self::Clocks, Self::System];
 
     /// One word.
     #[must_use]
@@ -31,6 +34,7 @@ impl Means {
             Self::Disks => "disks",
             Self::Clients => "clients",
             Self::Clocks => "clocks",
+            Self::System => "system",
         }
     }
 
@@ -43,6 +47,7 @@ impl Means {
             Self::Disks => "a loop-mounted ext4 for each node's data (root)",
             Self::Clients => "the clients themselves, which are consistory's own",
             Self::Clocks => "the vDSO in the memory of a server of the run (x86-64)",
+            Self::System => "the system's own commands",
         }
     }
 
@@ -50,7 +55,7 @@ impl Means {
     #[must_use]
     pub fn before(self) -> Option<&'static str> {
         match self {
-            Self::Signals | Self::Clients | Self::Clocks => None,
+            Self::Signals | Self::Clients | Self::Clocks | Self::System => None,
             Self::Namespaces => Some("every node runs in a network namespace of its own on a bridge"),
             Self::Disks => Some("every node's data are on a file system of their own, mounted from an image"),
         }
@@ -60,7 +65,7 @@ impl Means {
     #[must_use]
     pub fn missing(self) -> Option<String> {
         match self {
-            Self::Signals | Self::Clients => None,
+            Self::Signals | Self::Clients | Self::System => None,
             Self::Namespaces => network::missing_means(),
             Self::Disks => disks::missing_means(),
             Self::Clocks => vdso::missing_means(),

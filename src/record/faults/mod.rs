@@ -24,6 +24,7 @@ pub mod journal;
 mod kill;
 mod loss;
 pub mod means;
+mod membership;
 pub mod nemesis;
 mod partition;
 mod pause;
@@ -54,6 +55,7 @@ pub fn all() -> &'static [&'static dyn Fault] {
         &client_pause::ClientPause,
         &clock::JUMP,
         &clock::SKEW,
+        &membership::Membership,
     ]
 }
 
