@@ -10,9 +10,9 @@
 use super::failure;
 use super::wire::{
     AuthenticateRequest, AuthenticateResponse, DeleteRangeRequest, DeleteRangeResponse, LeaseGrantRequest,
-    LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse, MemberAddRequest, MemberAddResponse, MemberInfo,
-    MemberListRequest, MemberRemoveRequest, MembersResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
-    StatusRequest, StatusResponse, TxnRequest, TxnResponse,
+    LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse, MemberAddRequest, MemberInfo, MemberListRequest,
+    MemberRemoveRequest, MembersResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, StatusRequest,
+    StatusResponse, TxnRequest, TxnResponse,
 };
 use crate::record::system::{Failure, Secret};
 use http::uri::PathAndQuery;
@@ -149,18 +149,20 @@ impl Connection {
         Ok(response.members)
     }
 
-    /// Takes a member out of the cluster; who is left.
-    pub(super) async fn remove_member(&mut self, id: u64) -> Result<Vec<MemberInfo>, Status> {
-        let request = MemberRemoveRequest { id };
-        let response: MembersResponse = self.call("/etcdserverpb.Cluster/MemberRemove", request).await?;
-        Ok(response.members)
+    /// Takes a member out of the cluster.
+    pub(super) async fn remove_member(&mut self, id: u64) -> Result<(), Status> {
+        let removed: MembersResponse =
+            self.call("/etcdserverpb.Cluster/MemberRemove", MemberRemoveRequest { id }).await?;
+        drop(removed);
+        Ok(())
     }
 
-    /// Adds a member that will be heard of at that address; its number.
-    pub(super) async fn add_member(&mut self, peer_url: String) -> Result<u64, Status> {
+    /// Adds a member that will be heard of at that address.
+    pub(super) async fn add_member(&mut self, peer_url: String) -> Result<(), Status> {
         let request = MemberAddRequest { peer_urls: vec![peer_url] };
-        let response: MemberAddResponse = self.call("/etcdserverpb.Cluster/MemberAdd", request).await?;
-        Ok(response.member.unwrap_or_default().id)
+        let added: MembersResponse = self.call("/etcdserverpb.Cluster/MemberAdd", request).await?;
+        drop(added);
+        Ok(())
     }
 
     /// Asks for a lease of so many seconds; its number.

@@ -154,13 +154,6 @@ pub(super) struct MemberAddRequest {
     pub peer_urls: Vec<String>,
 }
 
-/// The answer to [`MemberAddRequest`].
-#[derive(Clone, PartialEq, Eq, Message)]
-pub(super) struct MemberAddResponse {
-    #[prost(message, optional, tag = "2")]
-    pub member: Option<MemberInfo>,
-}
-
 /// `Cluster/MemberRemove`.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(super) struct MemberRemoveRequest {
@@ -168,7 +161,7 @@ pub(super) struct MemberRemoveRequest {
     pub id: u64,
 }
 
-/// The answer to [`MemberListRequest`] and [`MemberRemoveRequest`].
+/// The answer to each request about members: who they are; that to [`MemberAddRequest`] begins with the new one.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(super) struct MembersResponse {
     #[prost(message, repeated, tag = "2")]
@@ -183,6 +176,8 @@ pub(super) struct MemberInfo {
     /// Empty until it has started.
     #[prost(string, tag = "2")]
     pub name: String,
+    #[prost(string, repeated, tag = "3")]
+    pub peer_urls: Vec<String>,
 }
 
 /// `Lease/LeaseGrant`.
@@ -297,9 +292,8 @@ mod tests {
         assert_eq!(MemberRemoveRequest { id: 7 }.encode_to_vec(), [0x08, 7]);
         // 1: header {2: member 7}, 2: member {1: id 9, 2: "n", 3: "u"}
         let bytes = [0x0a, 2, 0x10, 7, 0x12, 8, 0x08, 9, 0x12, 1, b'n', 0x1a, 1, b'u'];
-        let member = MemberInfo { id: 9, name: "n".into() };
-        assert_eq!(MembersResponse::decode(&bytes[..]).expect("valid").members, std::slice::from_ref(&member));
-        assert_eq!(MemberAddResponse::decode(&bytes[..]).expect("valid").member, Some(member));
+        let member = MemberInfo { id: 9, name: "n".into(), peer_urls: vec!["u".into()] };
+        assert_eq!(MembersResponse::decode(&bytes[..]).expect("valid").members, [member]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Taking the lead from a primary by Redis's own means: `SENTINEL FAILOVER`, or `CLUSTER FAILOVER` at one of its replicas.
-//! Both hand over without losing what is acknowledged, if nothing else goes wrong.
+//! The second waits until the replica has everything; the first does not, and loses what was acknowledged meanwhile.
 
 use super::directory::{Directory, Site, open_sentinel};
 use super::health::{LOOK, bounded, pause};

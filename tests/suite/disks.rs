@@ -203,6 +203,44 @@ fn etcd_version() -> String {
 }
 
 #[test]
+fn etcd_stays_linearizable_when_its_leader_is_taken_out_and_added_again() {
+    holds("etcd", "membership:leader", "--fault-warm-up 1s --fault-length 2s --fault-pause 2s");
+}
+
+#[test]
+fn zookeeper_keeps_what_it_acknowledged_when_a_follower_is_taken_out_and_added_again() {
+    let arguments = "-w set --rate 500 --fault-warm-up 1s --fault-length 2s --fault-pause 2s";
+    holds("zookeeper", "membership:follower", arguments);
+}
+
+#[test]
+fn a_redis_cluster_primary_hands_over_without_losing_anything() {
+    holds("redis:cluster", "membership:n1", "-w set --rate 500 --fault-warm-up 1s --fault-length 1s --fault-pause 1s");
+}
+
+#[test]
+fn a_redis_sentinel_failover_loses_what_the_old_primary_acknowledges_meanwhile() {
+    breaks(
+        "redis:sentinel",
+        "membership",
+        "-w set --rate 1000 --fault-warm-up 1s --fault-length 3s --fault-pause 1s",
+        4,
+    );
+}
+
+#[test]
+fn a_system_of_one_server_has_no_membership_to_change() {
+    if !is_there("redis") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let arguments = "--rate 1000 --fault-warm-up 500ms --fault-length 500ms --fault-pause 500ms";
+    let (said, _) = run(folder.path(), "redis", "membership", 1, arguments);
+    assert_eq!(said.code, 4, "{}{}", said.out, said.err);
+    assert!(said.json()["vacuous"].as_str().is_some_and(|why| why.contains("hand over")), "{}", said.out);
+}
+
+#[test]
 fn local_reads_of_a_paused_zookeeper_follower_are_stale() {
     // Clients that wait longer than the pause are answered by the follower before it learns what it has missed.
     let arguments = "--fault-warm-up 1s --fault-length 1500ms --fault-pause 1s --timeout 5s --ops-per-key 1000000";
@@ -215,7 +253,7 @@ fn reads_from_redis_replicas_are_stale_without_any_fault() {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let said = say(folder.path(), &["run", "redis:sentinel", "--read-from", "replica", "-t", "3s", "--format", "json"]);
+    let said = say(folder.path(), &["run", "redis:sentinel", "--read-from", "any", "-t", "3s", "--format", "json"]);
     assert_eq!(said.code, 1, "{}{}", said.out, said.err);
     let operations = &said.json()["claims"][0]["witness"]["operations"];
     assert!(operations.as_array().is_some_and(|operations| operations.len() <= 4), "{operations}");
