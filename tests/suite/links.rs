@@ -77,6 +77,7 @@ fn delays(means: &str) {
     assert!(held["held"].as_i64() > Some(10) && held["mean-us"].as_i64() >= Some(60_000), "{held}");
     let header = fs::read_to_string(folder.path().join("runs/latest/history.jsonl")).expect("a history");
     assert!(header.contains("delay=60ms:n1@1s+2s"), "the header has the schedule with its settings");
+    assert!(header.contains(&format!("\"run.means\":\"{means}\"")), "the header has the means");
 }
 
 #[test]
@@ -259,7 +260,8 @@ fn the_user_s_commands_hurt_and_heal_an_existing_server_and_the_adapter_sees_it(
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     let lines = redis.nemesis();
     expect_acted(&lines, "hook");
-    assert!(named(&lines, "hook-start")[0]["seen"].to_string().contains("no answer"), "{lines:#?}");
+    let seen = named(&lines, "hook-start")[0]["seen"].to_string();
+    assert!(seen.contains("timeout") || seen.contains("answer"), "{seen}");
     assert_ne!(redis.state(), "T");
     let history = fs::read_to_string(redis.folder.path().join("runs/latest/history.jsonl")).expect("a history");
     let header = history.lines().next().expect("a header");
