@@ -154,9 +154,10 @@ pub(super) fn expect_means(schedule: &Schedule, existing: bool, wish: Option<Mea
         let name = step.fault.info().name;
         return cannot(format!("{name} acts on clusters that the run starts; on those of --nodes only hook does"));
     }
-    for need in schedule.steps().iter().map(|step| step.fault.needs()) {
+    for step in schedule.steps() {
+        let need = step.fault.needs();
         if let Some(why) = need.missing() {
-            return cannot(format!("a fault cannot act here: {}: {why}", need.about()));
+            return cannot(format!("{} cannot act here: by {}: {why}", step.fault.info().name, need.about()));
         }
     }
     means::choose(schedule, wish).map(drop).or_else(|why| cannot(format!("a fault cannot act here: {why}")))

@@ -7,6 +7,7 @@ mod failure;
 pub mod faults;
 mod final_reads;
 mod node_reads;
+pub mod policy;
 pub mod recorder;
 mod roaming;
 pub mod runner;

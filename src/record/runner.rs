@@ -9,8 +9,9 @@ use super::faults::nemesis::Struck;
 use super::faults::schedule::Schedule;
 use super::faults::stage::Stage;
 use super::final_reads::{READS_MAX, final_reads, turned_true};
+use super::policy::ClientPolicy;
 use super::recorder::Recorder;
-use super::system::{Adapter, Backend, Cluster, SystemError};
+use super::system::{Adapter, Backend, Cluster, ReadFrom, SystemError};
 use super::work::Plan;
 use super::worker::{Ended, Shared, Worker, latencies};
 use crate::history::fault_windows::WORK_ENDED;
@@ -57,6 +58,8 @@ pub struct RunPlan<'a> {
     pub operations: Option<u64>,
     /// Operations a second of all clients together, in an open loop; `None` for a closed loop.
     pub rate: Option<f64>,
+    /// What clients do about failures.
+    pub policy: ClientPolicy,
     /// After so many operations each client moves to the next node; `None` if clients stay where they are.
     pub hop: Option<NonZeroU32>,
     /// What is done to the system meanwhile; nothing if there is no schedule.
@@ -124,6 +127,8 @@ pub struct RunSummary {
     pub failed: u64,
     /// Indeterminate.
     pub unknown: u64,
+    /// Of all these, attempts after the first.
+    pub again: u64,
     /// Operations of an open loop that were due and not started in time: their clients were still waiting.
     pub missed: u64,
     /// How long operations were driven.
@@ -242,13 +247,14 @@ async fn drive(
         deadline: deadline(started, plan)?,
         remaining: plan.operations.map(AtomicU64::new),
         timeout: plan.backend.timeout,
+        policy: plan.policy,
         clients,
         interval,
         hop: plan.hop,
     });
     let mut workers = JoinSet::new();
     for slot in 0..clients {
-        let worker = Worker::new(slot, plan.work.generator(slot.into()));
+        let worker = Worker::new(slot, plan.work.generator(slot.into()), plan.policy);
         workers.spawn(worker.work(Arc::clone(&shared), Arc::clone(cluster)));
     }
     let (over, ended) = watch::channel(false);
@@ -283,6 +289,7 @@ async fn drive(
         ok,
         failed,
         unknown,
+        again: shared.again(),
         missed,
         elapsed,
         latency_us,
@@ -350,20 +357,26 @@ fn topology(cluster: &dyn Cluster) -> Vec<(String, String)> {
 fn header(plan: &RunPlan<'_>, cluster: &dyn Cluster, clock: &Clock) -> Header {
     let mut config = cluster.config();
     let pace = plan.rate.map_or("closed loop".into(), |rate| rate.to_string());
-    let run = [
+    let mut run = vec![
         ("clients", plan.clients.to_string()),
         ("rate", pace),
         ("timeout-ms", plan.backend.timeout.as_millis().to_string()),
+        ("time-ms", plan.duration.as_millis().to_string()),
     ];
-    let run = run.map(|(name, value)| (name.to_owned(), value));
+    let backend = plan.backend;
+    run.extend(plan.operations.map(|operations| ("ops", operations.to_string())));
+    run.extend(plan.policy.retry.map(|retry| ("retry", retry.to_string())));
+    run.extend(plan.policy.breaker.map(|breaker| ("breaker", breaker.to_string())));
+    run.extend((backend.read_from != ReadFrom::Default).then(|| ("read-from", backend.read_from.to_string())));
+    run.extend((!backend.nodes.is_empty()).then(|| ("nodes", backend.nodes.join(","))));
+    let run = run.into_iter().map(|(name, value)| (name.to_owned(), value));
     let thresholds = plan.about.thresholds.join(",");
     config.extend((!thresholds.is_empty()).then(|| (THRESHOLDS_SETTING.to_owned(), thresholds)));
     config.extend(plan.faults.iter().map(|schedule| (FAULTS_SETTING.to_owned(), schedule.to_string())));
     let means = plan.faults.iter().filter_map(|schedule| means::choose(schedule, plan.backend.means).ok().flatten());
     config.extend(means.map(|means| ("run.means".to_owned(), means.name().to_owned())));
     config.extend(plan.faults.iter().flat_map(Schedule::settings).map(|(name, value)| (format!("run.{name}"), value)));
-    config
-        .extend(run.into_iter().chain(plan.about.settings.clone()).map(|(name, value)| (format!("run.{name}"), value)));
+    config.extend(run.chain(plan.about.settings.clone()).map(|(name, value)| (format!("run.{name}"), value)));
     Header {
         tool: Some(format!("consistory {}", env!("CARGO_PKG_VERSION"))),
         run: Some(plan.run.clone()),

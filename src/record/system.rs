@@ -120,6 +120,12 @@ impl Action {
         }
     }
 
+    /// Whether it takes or gives back a lock.
+    #[must_use]
+    pub fn is_about_a_lock(&self) -> bool {
+        matches!(self, Self::Acquire { .. } | Self::Release { .. })
+    }
+
     /// The object it is about.
     #[must_use]
     pub fn key(&self) -> Key {
@@ -170,6 +176,11 @@ pub trait Client: Send {
     /// Returns when the client learns that a lock that it holds has ended, or cannot rely on it any more.
     fn lost(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::pending())
+    }
+
+    /// The node that was asked last, or is connected to: who left a request unanswered.
+    fn node(&self) -> Option<NodeId> {
+        None
     }
 }
 
@@ -353,6 +364,19 @@ pub enum ReadFrom {
     Any,
     /// One node, by its number from 0.
     Node(NodeId),
+}
+
+impl fmt::Display for ReadFrom {
+    /// As it is asked for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Primary => f.write_str("primary"),
+            Self::Replica => f.write_str("replica"),
+            Self::Any => f.write_str("any"),
+            Self::Node(NodeId(number)) => write!(f, "{}", u32::from(*number) + 1),
+        }
+    }
 }
 
 /// A text that is not to be shown: what prints its owner prints `…` in its place.

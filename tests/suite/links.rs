@@ -264,7 +264,8 @@ fn the_user_s_commands_hurt_and_heal_an_existing_server_and_the_adapter_sees_it(
     let lines = redis.nemesis();
     expect_acted(&lines, "hook");
     let seen = named(&lines, "hook-start")[0]["seen"].to_string();
-    assert!(seen.contains("timeout") || seen.contains("answer"), "{seen}");
+    // Whose patience ends first, the adapter's or the fault's, is a matter of milliseconds.
+    assert!(["no answer", "timeout"].iter().any(|silence| seen.contains(silence)), "{lines:#?}");
     assert_ne!(redis.state(), "T");
     let history = fs::read_to_string(redis.folder.path().join("runs/latest/history.jsonl")).expect("a history");
     let header = history.lines().next().expect("a header");
