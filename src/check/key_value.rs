@@ -6,6 +6,7 @@
 
 use super::answer::Answer;
 use super::budget::Budget;
+use super::causal::versions::Versions;
 use super::causal::{past, views};
 use super::guarantee::Claim;
 use super::judge::{JudgeError, Question};
@@ -29,6 +30,7 @@ pub struct Sessions {
 struct Indexes {
     clocks: OnceCell<Result<Clocks, Stuck>>,
     writers: OnceCell<Writers>,
+    versions: OnceCell<Versions>,
 }
 
 impl Sessions {
@@ -141,7 +143,11 @@ fn answer(
         Ok(clocks) => clocks,
         Err(stuck) => return stuck.clone().into(),
     };
-    let causal = |convergent| past::decide(transactions, clocks, writers(), convergent, budget);
+    let causal = |convergent| {
+        let versions = indexes.versions.get_or_init(|| Versions::of(transactions, clocks));
+        let order = past::Order { clocks, versions, writers: &writers };
+        past::decide(transactions, order, convergent, budget)
+    };
     let memory = || views::decide(transactions, views::Base::Causal(clocks), writers(), budget);
     match claim {
         Claim::Causal => causal(false),

@@ -45,6 +45,7 @@ pub fn schedule(
     let mut waits: Vec<Option<u32>> = vec![None; sessions];
     let mut waiters: Vec<Vec<u32>> = vec![Vec::new(); sessions];
     let mut ready: Vec<u32> = (0..number(sessions)).rev().collect();
+    let mut done = vec![false; transactions.len()];
     let mut steps = 0_u32;
     while let Some(session) = ready.pop() {
         let at = session as usize;
@@ -54,13 +55,14 @@ pub fn schedule(
             let current = next[at];
             let sources = transactions.reads(current).iter().map(|read| read.source).filter(|&by| by != INITIAL);
             let others = also.map_or(&[][..], |also| also.row(current)).iter().copied();
-            let is_open = |&by: &u32| by >= next[transactions.session(by) as usize];
+            let is_open = |&by: &u32| !done[by as usize];
             if let Some(open) = sources.chain(others).find(is_open) {
                 waits[at] = Some(open);
                 waiters[transactions.session(open) as usize].push(session);
                 break;
             }
             visit(current);
+            done[current as usize] = true;
             next[at] += 1;
             steps = steps.wrapping_add(1);
             if steps.is_multiple_of(4096)
@@ -96,6 +98,19 @@ fn ring(transactions: &Transactions, next: &[u32], waits: &[Option<u32>], first:
         at = transactions.session(open) as usize;
     }
     edges.split_off(visited[at])
+}
+
+/// For every transaction how many are on the longest way to it by sessions and sources, which must be acyclic.
+#[must_use]
+pub fn depths(transactions: &Transactions) -> Vec<u32> {
+    let mut depths = vec![0_u32; transactions.len()];
+    let done = schedule(transactions, None, &Budget::unlimited(), |at| {
+        let sources = transactions.reads(at).iter().map(|read| read.source).filter(|&source| source != INITIAL);
+        let before = sources.chain(transactions.previous(at)).map(|before| depths[before as usize] + 1);
+        depths[at as usize] = before.max().unwrap_or(0);
+    });
+    assert!(done.is_ok(), "the causal order was found to be acyclic before");
+    depths
 }
 
 /// For every transaction how many of each session's come before it.

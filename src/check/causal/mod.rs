@@ -11,6 +11,7 @@
 //! violation under each of the four.
 
 pub mod past;
+pub mod versions;
 pub mod views;
 
 use super::transactions::{INITIAL, Transactions};

@@ -1,0 +1,76 @@
+//! The writers of each key in an order that contains the causal one, and from where on they are not in a writer's past.
+//!
+//! Every transaction has a *rank*, larger than those of what is before it: its place in the record if every read was
+//! recorded after its source, otherwise the length of the longest way to it. The *horizon* of a transaction is the
+//! smallest rank of all that is neither it nor before it. So what a reader may have missed when it read from `w`, the
+//! writers of the key in its past that are not in the past of `w`, has ranks between the horizon of `w` and its own:
+//! a few where sessions keep up with each other, however many of them there are. O(writes + transactions × sessions).
+
+use crate::check::precedence::{Clocks, depths};
+use crate::check::transactions::{INITIAL, Rows, Transactions};
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Versions {
+    ranks: Vec<u32>,
+    horizons: Vec<u32>,
+    /// For each key the ranks and numbers of its writers, ascending.
+    by_key: Rows<(u32, u32)>,
+}
+
+impl Versions {
+    /// Sorts the writers of every key.
+    #[must_use]
+    pub fn of(transactions: &Transactions, clocks: &Clocks) -> Self {
+        let ranks = recorded(transactions).unwrap_or_else(|| depths(transactions));
+        let horizons = transactions.all().map(|at| horizon(transactions, clocks, &ranks, at)).collect();
+        let in_order = by_rank(&ranks);
+        let writes = in_order.iter().flat_map(|&writer| {
+            let rank = ranks[writer as usize];
+            transactions.writes(writer).iter().map(move |&key| (key, (rank, writer)))
+        });
+        let by_key = Rows::grouped(transactions.key_count(), writes);
+        Self { ranks, horizons, by_key }
+    }
+
+    /// A transaction's rank.
+    #[must_use]
+    pub fn rank(&self, transaction: u32) -> u32 {
+        self.ranks[transaction as usize]
+    }
+
+    /// Among which writers of a key those are that are before `reader` and not before `source`.
+    #[must_use]
+    pub fn between(&self, key: u32, source: u32, reader: u32) -> &[(u32, u32)] {
+        let all = self.by_key.row(key);
+        let from = if source == INITIAL { 0 } else { self.horizons[source as usize] };
+        let start = all.partition_point(|&(rank, _)| rank < from);
+        let rest = &all[start..];
+        &rest[..rest.partition_point(|&(rank, _)| rank < self.rank(reader))]
+    }
+}
+
+/// The places in the record, if each read has a larger one than its source.
+fn recorded(transactions: &Transactions) -> Option<Vec<u32>> {
+    let ranks: Vec<u32> = transactions.all().map(|at| transactions.op(at).0).collect();
+    let mut reads = transactions.all().flat_map(|at| transactions.reads(at).iter().map(move |read| (at, read.source)));
+    let follows = |(reader, source): (u32, u32)| source == INITIAL || ranks[source as usize] < ranks[reader as usize];
+    reads.all(follows).then_some(ranks)
+}
+
+fn horizon(transactions: &Transactions, clocks: &Clocks, ranks: &[u32], of: u32) -> u32 {
+    let own = transactions.session(of);
+    let first_missing = (0..).zip(clocks.row(of)).filter_map(|(session, &before)| {
+        let all = transactions.of_session(session);
+        let next = all.start + before + u32::from(session == own);
+        (next < all.end).then(|| ranks[next as usize])
+    });
+    first_missing.min().unwrap_or(u32::MAX)
+}
+
+/// All transactions, ascending by rank: a counting sort.
+fn by_rank(ranks: &[u32]) -> Vec<u32> {
+    let most = ranks.iter().max().map_or(0, |&most| most as usize + 1);
+    let sorted = Rows::grouped(most, ranks.iter().copied().zip(0..));
+    sorted.into_items()
+}
