@@ -17,6 +17,6 @@ pub mod views;
 use super::transactions::{INITIAL, Transactions};
 
 /// The sources of a transaction's reads: what the causal order puts directly before it besides its session.
-fn sources(transactions: &Transactions, transaction: u32, into: &mut Vec<u32>) {
+pub(super) fn sources(transactions: &Transactions, transaction: u32, into: &mut Vec<u32>) {
     into.extend(transactions.reads(transaction).iter().map(|read| read.source).filter(|&source| source != INITIAL));
 }

@@ -10,10 +10,10 @@
 //! that is `WriteCORead` again; CCv implies it.
 //!
 //! Only the last writer of each session matters: earlier ones are before it; and only those that are not before the
-//! source. Both are among the writers of the key in [`Versions::between`], of which a read usually has a few. Where they
-//! are more than sessions, the sessions that write the key are asked instead: clocks and cursors only move forward along
-//! a session, so that each read costs one step for each of them. O(reads × sessions) time, and an edge is stored only if
-//! neither end is known to be before the other. Exact.
+//! source. Their ranks ([`Versions`]) are at least the source's horizon and below the reader's; readers are visited by
+//! rank, so that these are usually the last few writers of the key so far, and near in memory. Where they are more than
+//! sessions, the sessions that write the key are asked instead, each for its last writer in the past. O(reads × sessions
+//! × log) time at worst, and an edge is stored only if neither end is known to be before the other. Exact.
 
 use super::sources;
 use super::versions::Versions;
@@ -67,16 +67,6 @@ fn decide_with<'t>(
     }
 }
 
-/// For causal order that converges: the edges that must be in every order that all agree on besides the causal order, as
-/// the earlier and the later writer of a key, each once; nothing if there is no such order or the budget ended.
-#[must_use]
-pub fn conflicts<'t>(transactions: &'t Transactions, order: Order<'t>, budget: &'t Budget) -> Option<Vec<Edge>> {
-    let mut scan = Scan::new(transactions, order, true, budget);
-    scan.run().ok()?;
-    scan.tidy().ok()?;
-    Some(scan.conflicts.iter().map(|conflict| conflict.edge).collect())
-}
-
 /// A writer that comes before another one of the same key if all sessions agree on an order, and the transaction that
 /// read from the second although the first is in its past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,12 +88,11 @@ struct Scan<'t> {
     convergent: bool,
     budget: &'t Budget,
     few: usize,
+    /// By key: how many of its writers have smaller ranks than the reader.
+    ends: Vec<usize>,
     /// By session: the last read for which one of its writers was looked at.
     looked_at: Vec<u32>,
     read: u32,
-    /// For each key and session the writers in the past, for the session of which the second is.
-    cursors: Vec<u32>,
-    cursors_of: Option<u32>,
     conflicts: Vec<Conflict>,
     limit: usize,
 }
@@ -119,17 +108,16 @@ impl<'t> Scan<'t> {
             convergent,
             budget,
             few: few(transactions),
+            ends: vec![0; transactions.key_count()],
             looked_at: vec![0; transactions.session_count()],
             read: 0,
-            cursors: Vec::new(),
-            cursors_of: None,
             conflicts: Vec::new(),
             limit: EDGES_PER_ROUND,
         }
     }
 
     fn run(&mut self) -> Result<(), Found> {
-        for (steps, reader) in (1_u32..).zip(self.transactions.all()) {
+        for (steps, &reader) in (1_u32..).zip(self.versions.in_order()) {
             self.reader(reader)?;
             if steps.is_multiple_of(4096)
                 && let Some(stop) = self.budget.exceeded()
@@ -146,21 +134,23 @@ impl<'t> Scan<'t> {
         }
         let transactions = self.transactions;
         for read in transactions.reads(reader) {
-            let between = self.versions.between(read.key, read.source, reader);
-            if between.len() > self.few {
-                self.by_session(*read, reader)?;
-            } else {
-                self.one_by_one(between, read.source, reader)?;
+            let writers = self.versions.writers(read.key);
+            let end = &mut self.ends[read.key as usize];
+            while writers.get(*end).is_some_and(|&(rank, _)| rank < self.versions.rank(reader)) {
+                *end += 1;
             }
+            let (writers, from) = (&writers[..*end], self.versions.horizon(read.source));
+            let many = writers.len().checked_sub(self.few + 1).is_some_and(|at| writers[at].0 >= from);
+            if many { self.by_session(*read, reader)? } else { self.one_by_one(writers, from, read.source, reader)? }
         }
         if self.convergent { Ok(()) } else { self.explains_itself() }
     }
 
-    /// Looks at the last one in the past of every session's writers among those.
-    fn one_by_one(&mut self, writers: &[(u32, u32)], source: u32, reader: u32) -> Result<(), Found> {
+    /// Looks at the last one in the past of every session's writers among those whose rank is at least `from`.
+    fn one_by_one(&mut self, writers: &[(u32, u32)], from: u32, source: u32, reader: u32) -> Result<(), Found> {
         self.read += 1;
         let past = self.clocks.row(reader);
-        for &(_, writer) in writers.iter().rev() {
+        for &(_, writer) in writers.iter().rev().take_while(|&&(rank, _)| rank >= from) {
             let session = self.transactions.session(writer);
             let at = session as usize;
             let is_past = writer < self.transactions.of_session(session).start + past[at];
@@ -174,20 +164,12 @@ impl<'t> Scan<'t> {
     /// Asks every session that writes the key.
     fn by_session(&mut self, read: Read, reader: u32) -> Result<(), Found> {
         let (writers, past) = ((self.writers)(), self.clocks.row(reader));
-        let own = self.transactions.session(reader);
-        if self.cursors_of.replace(own) != Some(own) {
-            self.cursors.clear();
-            self.cursors.resize(writers.entry_count(), 0);
-        }
         for entry in writers.entries(read.key) {
             let session = writers.session(entry);
-            let row = writers.row(entry);
             let end = self.transactions.of_session(session).start + past[session as usize];
-            let cursor = &mut self.cursors[entry];
-            while row.get(*cursor as usize).is_some_and(|&writer| writer < end) {
-                *cursor += 1;
-            }
-            let Some(&writer) = (*cursor as usize).checked_sub(1).and_then(|last| row.get(last)) else { continue };
+            let row = writers.row(entry);
+            let before = row.partition_point(|&writer| writer < end);
+            let Some(&writer) = row[..before].last() else { continue };
             if writer != read.source {
                 self.hidden(writer, read.source, reader)?;
             }
@@ -275,5 +257,76 @@ impl<'t> Scan<'t> {
 
     fn way(&self, before: u32, after: u32) -> Vec<u32> {
         trail(self.transactions, before, after, |at, into| sources(self.transactions, at, into))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::transactions::Transaction;
+    use rand::rngs::SmallRng;
+    use rand::{Rng, SeedableRng};
+    use std::cell::OnceCell;
+
+    const SEED: u64 = 4711;
+    const HISTORIES: u32 = 3_000;
+
+    /// Reads of anything that was written before in some order of all transactions, late ones more often.
+    fn drawn(random: &mut SmallRng) -> Transactions {
+        const KEYS: u32 = 3;
+        let mut sessions = vec![Vec::new(); random.random_range(1..5)];
+        let mut written: Vec<Vec<(usize, usize)>> = vec![Vec::new(); KEYS as usize];
+        let mut read_by: Vec<(usize, usize, u32, (usize, usize))> = Vec::new();
+        for _ in 0..random.random_range(2..40) {
+            let session = random.random_range(0..sessions.len());
+            let place = sessions[session].len();
+            let mut transaction = Transaction::default();
+            for _ in 0..random.random_range(1..4) {
+                let key = random.random_range(0..KEYS);
+                let versions = &written[key as usize];
+                match versions.len() {
+                    0 if random.random_bool(0.2) => transaction.reads.push(Read { key, source: INITIAL }),
+                    0 => {}
+                    count => {
+                        let most = random.random_range(1..=count.min(4));
+                        let back = random.random_range(0..most);
+                        read_by.push((session, place, key, versions[count - 1 - back]));
+                    }
+                }
+            }
+            let key = random.random_range(0..KEYS);
+            transaction.writes.push(key);
+            sessions[session].push(transaction);
+            written[key as usize].push((session, place));
+        }
+        let starts: Vec<usize> = (0..sessions.len()).map(|at| sessions[..at].iter().map(Vec::len).sum()).collect();
+        for (session, place, key, (of, at)) in read_by {
+            let source = u32::try_from(starts[of] + at).expect("few");
+            sessions[session][place].reads.push(Read { key, source });
+        }
+        Transactions::of_sessions(&sessions, KEYS)
+    }
+
+    #[test]
+    fn looking_at_writers_one_by_one_and_asking_sessions_is_the_same() {
+        let mut random = SmallRng::seed_from_u64(SEED);
+        let mut held = [0; 2];
+        for number in 0..HISTORIES {
+            let transactions = drawn(&mut random);
+            let budget = Budget::unlimited();
+            let Ok(clocks) = Clocks::causal(&transactions, &budget) else { panic!("sources are before their readers") };
+            let versions = Versions::of(&transactions, &clocks);
+            let index = OnceCell::new();
+            let writers = || index.get_or_init(|| Writers::of(&transactions));
+            let order = Order { clocks: &clocks, versions: &versions, writers: &writers };
+            for (convergent, held) in [false, true].into_iter().zip(&mut held) {
+                let answers =
+                    [0, 3, usize::MAX - 1].map(|few| decide_with(few, &transactions, order, convergent, &budget));
+                let holds = answers.each_ref().map(|answer| *answer == Answer::Holds);
+                assert_eq!(holds, [holds[0]; 3], "history {number} of seed {SEED}: {answers:?}");
+                *held += u32::from(holds[0]);
+            }
+        }
+        assert!(held.iter().all(|&held| (HISTORIES / 20..HISTORIES * 19 / 20).contains(&held)), "{held:?}");
     }
 }

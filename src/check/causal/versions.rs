@@ -6,12 +6,13 @@
 //! writers of the key in its past that are not in the past of `w`, has ranks between the horizon of `w` and its own:
 //! a few where sessions keep up with each other, however many of them there are. O(writes + transactions × sessions).
 
-use crate::check::precedence::{Clocks, depths};
+use crate::check::precedence::{Clocks, ranks};
 use crate::check::transactions::{INITIAL, Rows, Transactions};
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Versions {
+    in_order: Vec<u32>,
     ranks: Vec<u32>,
     horizons: Vec<u32>,
     /// For each key the ranks and numbers of its writers, ascending.
@@ -22,7 +23,7 @@ impl Versions {
     /// Sorts the writers of every key.
     #[must_use]
     pub fn of(transactions: &Transactions, clocks: &Clocks) -> Self {
-        let ranks = recorded(transactions).unwrap_or_else(|| depths(transactions));
+        let ranks = ranks(transactions);
         let horizons = transactions.all().map(|at| horizon(transactions, clocks, &ranks, at)).collect();
         let in_order = by_rank(&ranks);
         let writes = in_order.iter().flat_map(|&writer| {
@@ -30,7 +31,7 @@ impl Versions {
             transactions.writes(writer).iter().map(move |&key| (key, (rank, writer)))
         });
         let by_key = Rows::grouped(transactions.key_count(), writes);
-        Self { ranks, horizons, by_key }
+        Self { in_order, ranks, horizons, by_key }
     }
 
     /// A transaction's rank.
@@ -39,23 +40,24 @@ impl Versions {
         self.ranks[transaction as usize]
     }
 
-    /// Among which writers of a key those are that are before `reader` and not before `source`.
+    /// All transactions, ascending by rank.
     #[must_use]
-    pub fn between(&self, key: u32, source: u32, reader: u32) -> &[(u32, u32)] {
-        let all = self.by_key.row(key);
-        let from = if source == INITIAL { 0 } else { self.horizons[source as usize] };
-        let start = all.partition_point(|&(rank, _)| rank < from);
-        let rest = &all[start..];
-        &rest[..rest.partition_point(|&(rank, _)| rank < self.rank(reader))]
+    pub fn in_order(&self) -> &[u32] {
+        &self.in_order
     }
-}
 
-/// The places in the record, if each read has a larger one than its source.
-fn recorded(transactions: &Transactions) -> Option<Vec<u32>> {
-    let ranks: Vec<u32> = transactions.all().map(|at| transactions.op(at).0).collect();
-    let mut reads = transactions.all().flat_map(|at| transactions.reads(at).iter().map(move |read| (at, read.source)));
-    let follows = |(reader, source): (u32, u32)| source == INITIAL || ranks[source as usize] < ranks[reader as usize];
-    reads.all(follows).then_some(ranks)
+    /// The ranks and numbers of a key's writers, ascending.
+    #[must_use]
+    pub fn writers(&self, key: u32) -> &[(u32, u32)] {
+        self.by_key.row(key)
+    }
+
+    /// The rank from which on there are transactions that are not before `source`; 0 for the initial value, which has
+    /// nothing before it.
+    #[must_use]
+    pub fn horizon(&self, source: u32) -> u32 {
+        if source == INITIAL { 0 } else { self.horizons[source as usize] }
+    }
 }
 
 fn horizon(transactions: &Transactions, clocks: &Clocks, ranks: &[u32], of: u32) -> u32 {

@@ -272,6 +272,12 @@ impl Transactions {
         self.writes.row(transaction)
     }
 
+    /// What all read of others, transaction after transaction, with where each one's lie.
+    #[must_use]
+    pub fn all_reads(&self) -> &Rows<Read> {
+        &self.reads
+    }
+
     /// The keys written by all, transaction after transaction, with where each one's lie.
     #[must_use]
     pub fn all_writes(&self) -> &Rows<u32> {
