@@ -170,6 +170,10 @@ impl Cluster for FaultyCluster {
         Box::pin(async move { Ok(Box::new(client) as Box<dyn Client>) })
     }
 
+    fn connect_node(&self, node: NodeId) -> Option<BoxFuture<'_, Result<Box<dyn Client>, Failure>>> {
+        Some(self.connect(usize::from(node.0)))
+    }
+
     fn settle(&self, _: Instant) -> BoxFuture<'_, Result<(), SystemError>> {
         Box::pin(async { Ok(()) })
     }

@@ -7,14 +7,14 @@
 //! | `standalone`, `sentinel`, `cluster` | how each topology is started, and when it is healthy |
 //! | `local`, `existing` | server processes; a cluster that was there before |
 //! | `directory`, `placement` | who the primary is; which server holds a key |
-//! | `link`, `client` | one connection; one logical process |
+//! | `link`, `client`, `lock` | one connection; one logical process; locks on a key |
 //! | `failure` | which errors prove that nothing happened |
 //! | `running` | the whole, as the recorder sees it |
 //!
 //! It does not follow redirections, retry, or pool connections: each of these would hide what the recorder
 //! is there to see.
 
-use crate::record::cluster::address::addresses;
+use crate::record::cluster::address::{addresses, announced};
 use crate::record::system::{Adapter, AdapterInfo, Backend, Cluster, NodeId, ReadFrom, SystemError};
 use client::Manner;
 use directory::{Directory, Sentinels, Site};
@@ -38,11 +38,15 @@ mod failure;
 mod health;
 mod link;
 mod local;
+mod lock;
 mod placement;
 mod running;
 mod sentinel;
 mod settings;
 mod standalone;
+
+/// A primary and its replicas, each with a sentinel beside it.
+const SENTINEL_NODES: usize = 3;
 
 /// The adapter.
 pub(super) struct Redis;
@@ -50,6 +54,15 @@ pub(super) struct Redis;
 impl Adapter for Redis {
     fn info(&self) -> &'static AdapterInfo {
         &catalogue::INFO
+    }
+
+    fn local_nodes(&self, backend: &Backend) -> Option<usize> {
+        let settings = Settings::parse(backend).ok()?;
+        Some(match settings.topology {
+            Topology::Standalone => 1,
+            Topology::Sentinel => SENTINEL_NODES,
+            Topology::Cluster => 2 * cluster::PRIMARIES,
+        })
     }
 
     fn start<'a>(
@@ -80,6 +93,7 @@ async fn run(backend: &Backend, deadline: Instant) -> Result<Running, SystemErro
     let manner = Manner {
         read_from: backend.read_from,
         wait: settings.wait,
+        lock_time: settings.lock_time,
         prefix: backend.prefix.clone(),
         timeout: backend.timeout,
     };
@@ -108,15 +122,15 @@ async fn start_local(
         directory,
         nodes: data.iter().map(|address| address.to_string().into()).collect(),
     };
-    let network = backend.network.as_ref();
+    let places = |nodes, ports| announced(backend.links.as_ref(), &addresses(backend.network.as_ref(), nodes, ports)?);
     match settings.topology {
         Topology::Standalone => {
-            let data = addresses(network, 1, 1)?.concat();
+            let data = places(1, 1)?.concat();
             let whole = Placement::whole(data[0].to_string().into(), Vec::new());
             Ok((site(Directory::Fixed(whole), &data), standalone::start(backend, settings, data[0])?))
         }
         Topology::Sentinel => {
-            let (data, sentinels) = pairs(&addresses(network, 3, 2)?);
+            let (data, sentinels) = pairs(&places(SENTINEL_NODES, 2)?);
             let names = sentinels.iter().map(ToString::to_string).collect();
             let directory = Directory::Sentinels(Sentinels { addresses: names, master: settings.master.clone() });
             let site = site(directory, &data);
@@ -124,7 +138,7 @@ async fn start_local(
             Ok((site, servers))
         }
         Topology::Cluster => {
-            let (data, buses) = pairs(&addresses(network, 2 * cluster::PRIMARIES, 2)?);
+            let (data, buses) = pairs(&places(2 * cluster::PRIMARIES, 2)?);
             let site = site(Directory::Nodes, &data);
             let servers = cluster::start(backend, settings, &data, &buses)?;
             cluster::join(&servers, &data, &buses, &site, deadline).await?;

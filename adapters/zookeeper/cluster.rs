@@ -56,7 +56,7 @@ impl Ensemble {
     }
 
     async fn start_local(backend: &Backend, settings: Settings, deadline: Instant) -> Result<Self, SystemError> {
-        let servers = launch(&settings, &backend.folder, backend.network.as_ref())?;
+        let servers = launch(&settings, &backend.folder, backend.network.as_ref(), backend.links.as_ref())?;
         let addresses = servers.iter().map(|server| server.address.clone()).collect();
         Self::over(backend, settings, addresses, servers)?.with_subtree(backend, deadline).await
     }
@@ -202,7 +202,7 @@ impl Ensemble {
         let Ok(library) = self.access.open(node).await else {
             return Err(Failure::definite(CANNOT_CONNECT).at(id).reconnecting());
         };
-        let options = self.access.create_options();
+        let options = (self.access.create_options(), self.access.lock_options());
         Ok(Box::new(Session::new(library, id, Arc::clone(&self.parent), reads, options)))
     }
 
@@ -253,6 +253,10 @@ impl Cluster for Ensemble {
         Box::pin(self.open(slot, ReadFrom::Default, Reads::Sync))
     }
 
+    fn connect_node(&self, node: NodeId) -> Option<BoxFuture<'_, Result<Box<dyn Client>, Failure>>> {
+        Some(Box::pin(self.open(0, ReadFrom::Node(node), self.settings.reads)))
+    }
+
     /// Every node has to answer, also one whose process was killed: with a dead node it ends in an error.
     fn settle(&self, deadline: Instant) -> BoxFuture<'_, Result<(), SystemError>> {
         Box::pin(async move {
@@ -292,6 +296,11 @@ impl Cluster for Ensemble {
             let leaders = candidates(ReadFrom::Primary, &statuses);
             leaders.into_iter().filter_map(|leader| u16::try_from(leader).ok()).map(NodeId).collect()
         })
+    }
+
+    /// A session is opened by the ensemble, so a server that is cut off from the others does not answer.
+    fn probe(&self, node: NodeId) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move { self.access.open(usize::from(node.0)).await.map(drop) })
     }
 
     fn restart(&self, node: NodeId) -> Result<(), SystemError> {

@@ -27,6 +27,8 @@ pub struct Budget {
     whole: Arc<Whole>,
     /// The end of this slice.
     deadline: Option<Instant>,
+    /// How many steps of this slice are left.
+    steps: Option<AtomicU64>,
     stopped: AtomicU8,
 }
 
@@ -45,7 +47,7 @@ impl Budget {
     pub fn new(deadline: Option<Instant>, bytes_max: u64) -> Self {
         let (bytes, bytes_peak, stopped) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU8::new(0));
         let whole = Arc::new(Whole { deadline, bytes_max, bytes, bytes_peak, stopped });
-        Self { whole, deadline, stopped: AtomicU8::new(0) }
+        Self { whole, deadline, steps: None, stopped: AtomicU8::new(0) }
     }
 
     /// A share of the time that is left, `1/parts` of it and at least `least`, of the same memory. Stopping the whole
@@ -58,14 +60,15 @@ impl Budget {
             now + (deadline.saturating_duration_since(now) / parts).max(least)
         };
         let deadline = self.deadline.map(|deadline| share(deadline).min(deadline));
-        Self { whole: Arc::clone(&self.whole), deadline, stopped: AtomicU8::new(0) }
+        Self { whole: Arc::clone(&self.whole), deadline, steps: None, stopped: AtomicU8::new(0) }
     }
 
-    /// At most so much of the time that is left, of the same memory.
+    /// At most so many steps, as searches count them, of the same time and memory: an end that comes at the same point
+    /// on every machine and with any number of threads, as long as all that is started before it is waited for.
     #[must_use]
-    pub fn at_most(&self, time: Duration) -> Self {
-        let deadline = Instant::now().checked_add(time).into_iter().chain(self.deadline).min();
-        Self { whole: Arc::clone(&self.whole), deadline, stopped: AtomicU8::new(0) }
+    pub fn at_most(&self, steps: u64) -> Self {
+        let steps = Some(AtomicU64::new(steps));
+        Self { whole: Arc::clone(&self.whole), deadline: self.deadline, steps, stopped: AtomicU8::new(0) }
     }
 
     /// No limits: for tests and for problems known to be small.
@@ -82,8 +85,19 @@ impl Budget {
     /// Whether to stop now, and why. Two atomic loads when no deadline is set, a clock reading otherwise.
     #[must_use]
     pub fn exceeded(&self) -> Option<Stop> {
+        self.spend(1)
+    }
+
+    /// The same after so many steps.
+    #[must_use]
+    pub fn spend(&self, steps: u64) -> Option<Stop> {
         if let Some(why) = get(&self.whole.stopped).or_else(|| get(&self.stopped)) {
             return Some(why);
+        }
+        let take = |left: u64| left.checked_sub(steps);
+        let spent = |left: &AtomicU64| left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_err();
+        if self.steps.as_ref().is_some_and(spent) {
+            set(&self.stopped, Stop::Time);
         }
         let now = Instant::now();
         if self.whole.deadline.is_some_and(|deadline| now >= deadline) {

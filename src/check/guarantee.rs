@@ -13,6 +13,8 @@ pub enum Claim {
     CausalConvergence,
     /// No read misses what came before it in sessions and reads.
     Causal,
+    /// Every session sees the writes of every session in their order, and all agree on the order of each key's.
+    Processor,
     /// Every session sees the writes of every session in their order.
     Pram,
     /// A session sees its own writes.
@@ -27,6 +29,8 @@ pub enum Claim {
     ReadAtomic,
     /// Nothing is read that was not committed, and reads of a transaction do not go back.
     ReadCommitted,
+    /// When the work has ended, all nodes come to hold the same, and nothing that was knowingly overwritten.
+    Convergent,
     /// Every element whose addition was acknowledged is in the final read.
     LostAcks,
 }
@@ -40,7 +44,7 @@ pub struct ClaimInfo {
     pub name: &'static str,
     /// One sentence.
     pub about: &'static str,
-    /// The word for its kind: strong, causal, session, transactional or invariant.
+    /// The word for its kind: strong, causal, session, transactional, eventual or invariant.
     pub family: &'static str,
     /// Where it is defined.
     pub source: &'static str,
@@ -59,7 +63,7 @@ const ALL: &[ClaimInfo] = &[
         about: "each operation takes effect at one instant between its call and its return",
         family: "strong",
         source: "Herlihy and Wing, Linearizability, TOPLAS 1990",
-        implies: &[Claim::Sequential],
+        implies: &[Claim::Sequential, Claim::Convergent],
     },
     ClaimInfo {
         claim: Claim::Sequential,
@@ -67,7 +71,7 @@ const ALL: &[ClaimInfo] = &[
         about: "one order of all operations explains every read and contains every session's order",
         family: "strong",
         source: "Lamport, How to make a multiprocessor computer, IEEE Transactions on Computers 1979",
-        implies: &[Claim::CausalMemory, Claim::CausalConvergence],
+        implies: &[Claim::CausalMemory, Claim::CausalConvergence, Claim::Processor],
     },
     ClaimInfo {
         claim: Claim::CausalMemory,
@@ -99,6 +103,14 @@ const ALL: &[ClaimInfo] = &[
         family: "causal",
         source: POPL17,
         implies: &[],
+    },
+    ClaimInfo {
+        claim: Claim::Processor,
+        name: "processor",
+        about: "every session sees the writes of every session in their order, and all agree on the order of each key's",
+        family: "session",
+        source: "Goodman 1989; Ahamad and others, The power of processor consistency, SPAA 1993",
+        implies: &[Claim::Pram, Claim::ReadYourWrites, Claim::MonotonicWrites],
     },
     ClaimInfo {
         claim: Claim::Pram,
@@ -157,6 +169,14 @@ const ALL: &[ClaimInfo] = &[
         implies: &[],
     },
     ClaimInfo {
+        claim: Claim::Convergent,
+        name: "convergent",
+        about: "when the work has ended, all nodes come to hold the same, and nothing that was knowingly overwritten",
+        family: "eventual",
+        source: "Shapiro and others, SSS 2011; Burckhardt, Principles of eventual consistency, 2014, Section 5.1",
+        implies: &[],
+    },
+    ClaimInfo {
         claim: Claim::LostAcks,
         name: "lost-acks",
         about: "every element whose addition was acknowledged is in the final read",
@@ -184,10 +204,31 @@ pub fn find(name: &str) -> Option<Claim> {
     }
 }
 
+/// Words that people use for consistency, with the claims that they stand for here. `causal` is a claim itself.
+const WORDS: &[(&str, &[Claim])] = &[
+    ("strong", &[Claim::Linearizable]),
+    ("session", &[Claim::ReadYourWrites, Claim::MonotonicReads, Claim::MonotonicWrites, Claim::WritesFollowReads]),
+    ("eventual", &[Claim::Convergent]),
+    ("weak", &[Claim::ReadCommitted]),
+];
+
+/// Those words, each with its claims.
+#[must_use]
+pub fn words() -> &'static [(&'static str, &'static [Claim])] {
+    WORDS
+}
+
+/// The claims that a name or a word stands for.
+#[must_use]
+pub fn find_all(name: &str) -> Option<Vec<Claim>> {
+    let word = || WORDS.iter().find(|(word, _)| *word == name).map(|(_, claims)| claims.to_vec());
+    find(name).map(|claim| vec![claim]).or_else(word)
+}
+
 /// The words of `--claim`, for messages.
 #[must_use]
 pub fn known() -> String {
-    all().iter().map(|info| info.name).collect::<Vec<_>>().join(", ")
+    all().iter().map(|info| info.name).chain(WORDS.iter().map(|(word, _)| *word)).collect::<Vec<_>>().join(", ")
 }
 
 impl Claim {
@@ -212,7 +253,7 @@ impl Claim {
     /// Whether it is about sessions that read and write keys, and knows no time.
     #[must_use]
     pub fn is_about_sessions(self) -> bool {
-        !matches!(self, Self::Linearizable | Self::LostAcks)
+        !matches!(self, Self::Linearizable | Self::Convergent | Self::LostAcks)
     }
 }
 
@@ -222,9 +263,15 @@ pub fn strongest(claims: &[Claim]) -> Vec<Claim> {
     claims.iter().copied().filter(|&claim| !claims.iter().any(|other| other.implies(claim))).collect()
 }
 
+/// Those of the claims that imply no other of them.
+#[must_use]
+pub fn weakest(claims: &[Claim]) -> Vec<Claim> {
+    claims.iter().copied().filter(|claim| !claims.iter().any(|&other| claim.implies(other))).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Claim, all, find, strongest};
+    use super::{Claim, all, find, find_all, known, strongest, weakest, words};
 
     #[test]
     fn only_what_is_counted_may_be_written_as_a_threshold() {
@@ -249,5 +296,17 @@ mod tests {
         assert!(Claim::Sequential.implies(Claim::ReadCommitted) && !Claim::Causal.implies(Claim::Pram));
         let held = [Claim::CausalMemory, Claim::Causal, Claim::Pram, Claim::ReadCommitted];
         assert_eq!(strongest(&held), [Claim::CausalMemory, Claim::ReadCommitted]);
+        assert_eq!(weakest(&held), [Claim::Causal, Claim::Pram, Claim::ReadCommitted]);
+    }
+
+    #[test]
+    fn a_word_stands_for_claims_and_no_word_hides_a_claim() {
+        assert_eq!(find_all("strong"), Some(vec![Claim::Linearizable]));
+        assert_eq!(find_all("causal"), Some(vec![Claim::Causal]));
+        assert_eq!(find_all("session").map(|claims| claims.len()), Some(4));
+        assert_eq!(find_all("stronger"), None);
+        for (word, claims) in words() {
+            assert!(find(word).is_none() && !claims.is_empty() && known().contains(word), "{word}");
+        }
     }
 }

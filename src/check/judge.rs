@@ -1,12 +1,14 @@
 //! From a history and a question to findings: one verdict a claim.
 
 use super::budget::Budget;
+use super::convergent;
 use super::guarantee::{self, Claim};
 use super::invariants::lost_acks;
 use super::key_value::Sessions;
 use super::lattice;
 use super::linearizable::catalogue;
 use super::models::{FailedCas, NotThisModel};
+use super::session_kind::SessionKind;
 use super::verdict::{Finding, Undecided, Verdict, Why};
 use crate::history::{History, Value};
 use std::cell::OnceCell;
@@ -22,6 +24,8 @@ pub struct Question {
     pub model: Option<String>,
     /// The initial state; `None` for that of the header, or else the model's own.
     pub initial: Option<Value>,
+    /// What a session is.
+    pub session: SessionKind,
     /// What a failed compare-and-set says.
     pub failed_cas: FailedCas,
     /// Whether a completed read of `nil` may have seen any value.
@@ -148,6 +152,12 @@ fn judge_by_model(
         objects,
         assumptions: Vec::new(),
     };
+    if claim == Claim::Convergent {
+        let contradicted =
+            |flaw| JudgeError::Contradicted { decider: "last reads", key: "of some key".to_owned(), flaw };
+        let (verdict, objects) = convergent::judge(history, question).map_err(contradicted)?;
+        return Ok(finding(verdict, vec![("last reads", objects)], objects));
+    }
     if !history.header().has_time() {
         let why = "the history says nothing about time, only what each client did in which order; judge with --all";
         let undecided = Undecided { why: Why::Unsupported(why.to_owned()), open: Vec::new(), decided: 0 };

@@ -11,6 +11,7 @@ use super::causal::{past, views};
 use super::guarantee::Claim;
 use super::judge::{JudgeError, Question};
 use super::precedence::{Clocks, Stuck};
+use super::processor;
 use super::refute::{CORE_MAX, ORDERS_MAX, Refutation, refute};
 use super::sequential::{self, Found};
 use super::session::{self, Guarantee};
@@ -58,7 +59,7 @@ impl Sessions {
             decided_by: Vec::new(),
             operations: history.len(),
             objects: 0,
-            assumptions: Vec::new(),
+            assumptions: question.session.assumption().map(str::to_owned).into_iter().collect(),
         };
         let transactions = match &self.transactions {
             Ok(transactions) => transactions,
@@ -99,7 +100,7 @@ impl Sessions {
         let small = smallest(claim, transactions, core, budget);
         let Some(refutation) = small.refutation else {
             // Who had no time, or too much to look at, contradicts nobody.
-            let searched = claim == Claim::Sequential && small.core.len() > ORDERS_MAX;
+            let searched = matches!(claim, Claim::Sequential | Claim::Processor) && small.core.len() > ORDERS_MAX;
             if small.core.len() > CORE_MAX || searched || budget.exceeded().is_some() {
                 return Ok(Verdict::Violated(of_large_core(transactions, &small.core)));
             }
@@ -117,10 +118,11 @@ fn decider(claim: Claim) -> &'static str {
         Claim::CausalMemory | Claim::Pram => "views",
         Claim::ReadCommitted | Claim::ReadAtomic => "visibility",
         Claim::Sequential => "frontiers",
+        Claim::Processor => "agreed orders",
         Claim::ReadYourWrites | Claim::MonotonicReads | Claim::MonotonicWrites | Claim::WritesFollowReads => {
             "order of writes"
         }
-        Claim::Linearizable | Claim::LostAcks => "none",
+        Claim::Linearizable | Claim::Convergent | Claim::LostAcks => "none",
     }
 }
 
@@ -141,9 +143,19 @@ fn answer(
         Claim::MonotonicWrites => return guarantee(Guarantee::MonotonicWrites),
         Claim::WritesFollowReads => return guarantee(Guarantee::WritesFollowReads),
         Claim::Pram => return views::decide(transactions, views::Base::Sessions, writers(), budget),
+        Claim::Processor => {
+            // What it implies is decided fast, with smaller contradictions.
+            let implied = [
+                guarantee(Guarantee::ReadYourWrites),
+                guarantee(Guarantee::MonotonicWrites),
+                views::decide(transactions, views::Base::Sessions, writers(), budget),
+            ];
+            let broken = implied.into_iter().find(|answer| *answer != Answer::Holds);
+            return broken.unwrap_or_else(|| processor::decide(transactions, budget));
+        }
         Claim::Causal | Claim::CausalConvergence | Claim::CausalMemory | Claim::Sequential => {}
         // Judged elsewhere; see `Claim::is_about_sessions`.
-        Claim::Linearizable | Claim::LostAcks => return Answer::Holds,
+        Claim::Linearizable | Claim::Convergent | Claim::LostAcks => return Answer::Holds,
     }
     let clocks = match indexes.clocks.get_or_init(|| Clocks::causal(transactions, budget)) {
         Ok(clocks) => clocks,

@@ -4,6 +4,7 @@
 //! again, and neither is what a broken claim rules out, so that each counterexample is one of a weakest broken claim.
 
 use super::budget::Budget;
+use super::convergent;
 use super::guarantee::{self, Claim};
 use super::judge::{JudgeError, Judged, Question, judge_claim};
 use super::key_value::Sessions;
@@ -22,6 +23,7 @@ fn expressible(history: &History, question: &Question) -> Vec<Claim> {
     let means_something = |claim: Claim| match claim {
         Claim::Linearizable => history.header().has_time(),
         Claim::LostAcks => has_additions && history.header().has_time(),
+        Claim::Convergent => keys && convergent::is_expressible(history),
         _ => keys,
     };
     guarantee::all().iter().map(|info| info.claim).filter(|&claim| means_something(claim)).collect()

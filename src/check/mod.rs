@@ -3,9 +3,11 @@
 //! No files, clock, randomness or printing in here; seeds and budgets are parameters. Checkers do not know
 //! each other: they share models, budgets and the verifier of [`witness`].
 
+mod agreed_orders;
 pub mod answer;
 pub mod budget;
 pub mod causal;
+pub mod convergent;
 mod cycle;
 pub mod guarantee;
 pub mod invariants;
@@ -18,11 +20,14 @@ pub mod partition;
 pub mod persistent;
 pub mod precedence;
 pub mod problem;
+pub mod processor;
 mod refute;
 mod relation;
 pub mod sequential;
 pub mod session;
+pub mod session_kind;
 pub mod shrink;
+pub mod staleness;
 pub mod stream;
 pub mod transactional;
 pub mod transactions;

@@ -3,8 +3,11 @@
 //! Shares no clock, cursor or index with the checkers: relations are boolean matrices that are closed again and again.
 //! What it finds is also what people are shown, with the reason of every step. [`CORE_MAX`] bounds what it is asked.
 
+use super::agreed_orders;
+use super::answer::Answer;
 use super::budget::Budget;
 use super::guarantee::Claim;
+use super::processor;
 use super::relation::Relation;
 use super::sequential::{self, Found};
 use super::transactions::{INITIAL, Transactions};
@@ -45,7 +48,11 @@ pub(super) fn refute(claim: Claim, transactions: &Transactions, budget: &Budget)
             let pattern = small.causal(true).or_else(|| small.views(true));
             pattern.or_else(|| small.sequential(budget))
         }
-        Claim::Linearizable | Claim::LostAcks => None,
+        Claim::Processor => {
+            let weaker = [Claim::ReadYourWrites, Claim::MonotonicWrites].map(|weaker| small.guarantee(weaker));
+            weaker.into_iter().flatten().next().or_else(|| small.views(false)).or_else(|| small.agreed_orders(budget))
+        }
+        Claim::Linearizable | Claim::Convergent | Claim::LostAcks => None,
     }
 }
 
@@ -274,6 +281,19 @@ impl Small<'_> {
             }
         }
         seen
+    }
+
+    /// Whether no orders of the keys' writes give every session a view.
+    fn agreed_orders(&self, budget: &Budget) -> Option<Refutation> {
+        let refutation = |verified| Refutation { verified, ..found(Pattern::NoAgreedOrder, Vec::new()) };
+        if self.transactions.len() <= ORDERS_MAX {
+            match agreed_orders::exist(self.transactions, &mut STEPS_MAX.clone()) {
+                Some(true) => return None,
+                Some(false) => return Some(refutation(true)),
+                None => {}
+            }
+        }
+        matches!(processor::decide(self.transactions, budget), Answer::Violated(_)).then(|| refutation(false))
     }
 
     fn sequential(&self, budget: &Budget) -> Option<Refutation> {

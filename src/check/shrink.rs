@@ -17,6 +17,11 @@ use std::collections::btree_map::Entry;
 /// The most checks that shrinking may cost; what is reached by then is returned.
 const CHECKS_MAX: u32 = 4_000;
 
+/// The shortest stretch of calls to start from.
+const WINDOW_LEAST: usize = 8;
+/// More names than this are not closed before short windows were tried, of fewer calls than this.
+const NAMED_SHORT: usize = 128;
+
 /// A sub-history: places of the problem, with whether each forgets its observation.
 type Kept = BTreeMap<usize, bool>;
 
@@ -74,10 +79,17 @@ struct Shrinker<'p, M: Model> {
 }
 
 impl<M: Model> Shrinker<'_, M> {
-    /// Where to start: what the decider named, or the shortest window before the failing event that will do.
+    /// Where to start: what the decider named, or the shortest window before the failing event that will do. To close a
+    /// long list of names costs more than to try a few short windows before its end, which mostly do.
     fn start(&mut self, conflict: &Conflict) -> Kept {
         let named: Kept = conflict.places.iter().map(|&at| (at as usize, false)).collect();
         if !named.is_empty() {
+            let last = *named.keys().last().expect("it is not empty");
+            if named.len() > NAMED_SHORT
+                && let Some(window) = self.window(last + 1, NAMED_SHORT)
+            {
+                return window;
+            }
             // Deciders close what they name over the prefix that they looked at; a call of it that returned only later
             // may owe its result to one behind that prefix.
             let named = if self.problem.model.needs_only_the_past() { self.with_needs(named) } else { named };
@@ -88,20 +100,29 @@ impl<M: Model> Shrinker<'_, M> {
         let end = conflict
             .event
             .map_or(self.problem.len(), |event| self.problem.invoked.partition_point(|&call| call <= event));
-        let mut width = 8;
-        while width < end && !(self.enough)() {
-            let window = self.with_needs((end - width..end).map(|at| (at, false)).collect());
-            if self.still_violated(&window) {
-                return window;
-            }
-            width *= 2;
+        if let Some(window) = self.window(end, end) {
+            return window;
         }
         let whole = || (0..self.problem.len()).map(|at| (at, false)).collect();
         if (self.enough)() {
             return whole();
         }
         let prefix = self.with_needs((0..end).map(|at| (at, false)).collect());
-        if self.still_violated(&prefix) { prefix } else { (0..self.problem.len()).map(|at| (at, false)).collect() }
+        if self.still_violated(&prefix) { prefix } else { whole() }
+    }
+
+    /// The shortest window before `end` that still violates, each twice as long as the one before and shorter than
+    /// `most`.
+    fn window(&mut self, end: usize, most: usize) -> Option<Kept> {
+        let mut width = WINDOW_LEAST;
+        while width < most.min(end) && !(self.enough)() {
+            let window = self.with_needs((end - width..end).map(|at| (at, false)).collect());
+            if self.still_violated(&window) {
+                return Some(window);
+            }
+            width *= 2;
+        }
+        None
     }
 
     /// Adds what is needed, except that operations which can forget do so instead of asking for more.

@@ -139,10 +139,33 @@ pub enum Contradiction {
         /// The operation whose read is wrong and the key, if it is one.
         reader: Option<(OpId, ValueId)>,
     },
+    /// The nodes did not come to hold the same, or hold what is gone.
+    NotConverged(Diverged),
     /// A weaker claim is broken, and its counterexample is one of this claim too.
     Implied {
         /// The weaker claim.
         by: Claim,
+    },
+}
+
+/// What is wrong with what the nodes hold when the work has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Diverged {
+    /// Two nodes hold different values.
+    Disagree {
+        /// The last read at one node.
+        one: OpId,
+        /// The last read at another.
+        other: OpId,
+    },
+    /// A node holds a value that somebody has overwritten who knew it.
+    Overwritten {
+        /// The last read at the node.
+        reader: OpId,
+        /// How the session that overwrote it knew; `None` for the initial value, which everybody knows.
+        seen: Option<OpId>,
+        /// What overwrote it.
+        by: OpId,
     },
 }
 
@@ -161,6 +184,8 @@ pub enum Pattern {
     NoView,
     /// The sessions fit into no single order.
     NoOrder,
+    /// Some session's reads do not fit, whatever order of the writes of each key all agree on.
+    NoAgreedOrder,
     /// They do, but the operations are too many, or the time is over, to say how.
     Unexplained,
 }

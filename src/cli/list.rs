@@ -104,6 +104,10 @@ fn adapters() -> Vec<Row> {
         for promise in info.promises {
             detail.push((format!("promises {}", promise.when), format!("{} — {}", promise.promises, promise.url)));
         }
+        let faults = super::faults::sufferable(*adapter);
+        if !faults.is_empty() {
+            detail.push(("faults".into(), faults.join(", ")));
+        }
         for failure in info.definite_failures {
             detail.push((format!("definite failure {}", failure.error), failure.because.to_owned()));
         }
@@ -124,13 +128,12 @@ fn workloads() -> Vec<Row> {
 fn faults() -> Vec<Row> {
     let rows = faults::all().iter().map(|fault| {
         let info = fault.info();
-        let means =
-            if info.needs_network { "network namespaces (root, ip, nft)" } else { "signals to servers of the run" };
-        let detail = vec![
+        let mut detail = vec![
             ("default target".into(), info.target.into()),
-            ("means".into(), means.into()),
+            ("means".into(), fault.needs().about().into()),
             ("undo".into(), info.undo.into()),
         ];
+        detail.extend(fault.setting().map(|setting| ("setting".into(), format!("{}={setting}", info.name))));
         Row { name: info.name.into(), about: info.about.into(), detail }
     });
     rows.collect()
@@ -151,7 +154,11 @@ fn claims() -> Vec<Row> {
         about: claim.about.into(),
         detail: claim_detail(claim),
     });
-    rows.collect()
+    let words = check::guarantee::words().iter().map(|(word, claims)| {
+        let names: Vec<&str> = claims.iter().map(|claim| claim.name()).collect();
+        Row { name: (*word).into(), about: format!("short for {}", names.join(", ")), detail: Vec::new() }
+    });
+    rows.chain(words).collect()
 }
 
 fn claim_detail(claim: &ClaimInfo) -> Vec<(String, String)> {

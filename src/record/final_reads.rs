@@ -4,11 +4,13 @@
 //! is a problem of the run, not its end: the history of what came before is worth judging. All of it has a bound, and
 //! ends at once when the run is stopped.
 
+use super::node_reads::{can_read_nodes, until_agreed};
 use super::recorder::{Recorder, RecorderBroken};
 use super::runner::{Progress, RunPlan, SETTLE_MAX};
 use super::system::{Action, Client, Cluster, Failure, Reply};
 use super::worker::{bounded, open};
 use crate::history::ProcessId;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -41,7 +43,13 @@ pub(super) async fn final_reads(
     if reads.is_empty() && plan.faults.is_none() {
         return problems;
     }
+    let at_every_node = plan.work.asks_every_node() && can_read_nodes(cluster);
     let all = async {
+        if at_every_node {
+            tell(Progress::FinalReads { reads: reads.len() * cluster.nodes().len() });
+            problems = at_nodes(plan, cluster, recorder, &reads, last, reads_max).await;
+            return;
+        }
         if let Err(why) = settle(cluster).await {
             // A node that is still away need not be the one that answers final reads.
             problems.push(format!("the system did not settle: {why}"));
@@ -70,6 +78,34 @@ pub(super) async fn final_reads(
         biased;
         () = turned_true(stop) => {}
         () = all => {}
+    }
+    problems
+}
+
+/// Reads at every node while the cluster settles, and then until the nodes agree.
+async fn at_nodes(
+    plan: &RunPlan<'_>,
+    cluster: &dyn Cluster,
+    recorder: &Recorder,
+    reads: &[Action],
+    last: ProcessId,
+    reads_max: Duration,
+) -> Vec<String> {
+    let calm = AtomicBool::new(false);
+    let settling = async {
+        let settled = settle(cluster).await;
+        calm.store(true, Ordering::Release);
+        settled
+    };
+    let reading = timeout(reads_max, until_agreed(cluster, recorder, reads, last, plan.backend.timeout, &calm));
+    let (settled, read) = tokio::join!(settling, reading);
+    let mut problems: Vec<String> =
+        settled.err().map(|why| format!("the system did not settle: {why}")).into_iter().collect();
+    match read {
+        Ok(Ok(silent)) => problems.extend(silent),
+        // A history that broke is told of at the end of the run, when it is flushed.
+        Ok(Err(RecorderBroken)) => {}
+        Err(_) => problems.push(format!("the nodes were not all read within {reads_max:?}")),
     }
     problems
 }

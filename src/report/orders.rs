@@ -43,6 +43,9 @@ pub(super) fn forbidden(
             format!("So what {reader} read of {key} was overwritten before, as it had to know.")
         }
         Pattern::Unexplained => "These operations contradict the claim; there are too many to say how.".to_owned(),
+        Pattern::NoAgreedOrder => {
+            "Whatever order of each key's writes all clients agree on, the reads of one of them do not fit.".to_owned()
+        }
         Pattern::NoOrder => {
             "No order of these operations that contains each client's own explains every read.".to_owned()
         }

@@ -1,7 +1,7 @@
 //! A counterexample in words: its operations with times and nodes, and the sentence that says why no order will do.
 
 use super::orders;
-use crate::check::verdict::{Contradiction, Origin, Violation};
+use crate::check::verdict::{Contradiction, Diverged, Origin, Violation};
 use crate::history::{History, Nanos, OpId, Operation, Outcome, Value, ValueId};
 
 /// So many lost elements are named; more are counted.
@@ -120,6 +120,7 @@ impl Scene<'_> {
             Contradiction::Forbidden { pattern, steps, reader } => {
                 orders::forbidden(self.history, *pattern, steps, *reader, |id| self.letter(id))
             }
+            Contradiction::NotConverged(diverged) => vec![self.diverged(diverged)],
             Contradiction::Implied { by } => vec![format!("These operations violate {} already.", by.name())],
         }
     }
@@ -127,6 +128,34 @@ impl Scene<'_> {
     /// Whether times say anything about the contradiction.
     fn is_timed(&self) -> bool {
         matches!(self.violation.kind, Contradiction::NoOrder | Contradiction::LostAcknowledged { .. })
+    }
+
+    fn diverged(&self, diverged: &Diverged) -> String {
+        match *diverged {
+            Diverged::Disagree { one, other } => {
+                let node = |id: OpId| self.history.operation(id).node().to_owned();
+                let (a, b) = (self.letter(one), self.letter(other));
+                format!(
+                    "{a} and {b}, the last reads at {} and {}, differ: the nodes did not converge.",
+                    node(one),
+                    node(other)
+                )
+            }
+            Diverged::Overwritten { reader, seen, by } => {
+                let (reader, by) = (self.letter(reader), self.letter(by));
+                match seen.map(|seen| self.letter(seen)) {
+                    None => format!(
+                        "{reader} is the last read there, but returned the initial value, which {by} overwrote."
+                    ),
+                    Some(seen) if seen == by => {
+                        format!("{reader} is the last read there, but {by} replaced that value.")
+                    }
+                    Some(seen) => format!(
+                        "{reader} is the last read there, but the client of {by} knew that value by {seen} and overwrote it."
+                    ),
+                }
+            }
+        }
     }
 
     fn lost(&self, lost: &[OpId]) -> Vec<String> {

@@ -107,7 +107,7 @@ impl<'p, M: Model> Search<'p, M> {
             budget.release(*reserved);
             *reserved = bytes;
         }
-        let stop = if self.seen.len().is_multiple_of(256) { budget.exceeded() } else { None };
+        let stop = if self.seen.len().is_multiple_of(256) { budget.spend(256) } else { None };
         stop.map_or(Ok(()), Err)
     }
 }

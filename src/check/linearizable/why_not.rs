@@ -9,12 +9,11 @@ use crate::check::models::Model;
 use crate::check::problem::{NEVER, Problem};
 use crate::check::verdict::{Origin, WhyNot};
 use crate::history::{OpId, ValueId};
-use std::time::Duration;
 
 /// So many calls may be judged in all to find out what could have been seen.
 const CALLS_MAX: usize = 400_000;
-/// So long it may take to find that out.
-const TIME_MAX: Duration = Duration::from_millis(200);
+/// So many steps it may take to find that out: a fraction of a second, and the same sentence on every machine.
+const STEPS_MAX: u64 = 1 << 20;
 /// So many values may be tried.
 const VALUES_MAX: usize = 40;
 
@@ -72,7 +71,7 @@ fn could_see<M: Ladder>(problem: &Problem<M>, observer: usize, budget: &Budget) 
     if candidates.len() > VALUES_MAX || candidates.len() * prefix.len() > CALLS_MAX {
         return Vec::new();
     }
-    let budget = &budget.at_most(TIME_MAX);
+    let budget = &budget.at_most(STEPS_MAX);
     let mut possible = Vec::new();
     for value in candidates {
         let Some(call) = prefix.model.returning(&prefix.calls[observer], value) else { return Vec::new() };

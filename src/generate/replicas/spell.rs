@@ -127,6 +127,7 @@ impl<'o> Speller<'o> {
                 value: Payload::Value(&value),
                 node: "",
                 error: "",
+                retry: None,
             },
         );
         self.out.write_all(&self.line)

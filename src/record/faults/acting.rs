@@ -110,7 +110,7 @@ mod tests {
         let child = Command::new("sleep").arg("600").spawn().expect("sleep is there");
         let node = Node { name: "n1".into(), address: String::new(), role: String::new() };
         let cluster = Arc::new(Sleeper(vec![node], child.id()));
-        (child, Arc::new(Scene { cluster, network: None }))
+        (child, Arc::new(Scene::new(cluster, None, None)))
     }
 
     #[test]

@@ -4,18 +4,22 @@
 //! a killed consistory leaves open, [`heal`] undoes. Lines are only ever appended, and given to the kernel before
 //! [`Journal::open`] returns; a torn last line is one that nothing followed, so it is ignored.
 //!
-//! It names effects, not commands: whoever edits the file cannot make [`heal`] run something else. A server that was
-//! killed needs no undoing when consistory has ended, since all servers end with it.
+//! It names effects, not commands, so whoever edits the file cannot make [`heal`] run something else; save for the user's
+//! own commands, which are run only if nobody else could have written the file. A server that was killed needs no undoing
+//! when consistory has ended, since all servers end with it.
 
+use super::super::cluster::disks::Disks;
 use super::super::cluster::network::Network;
 use super::super::system::SystemError;
-use super::process;
+use super::vdso::Vdso;
+use super::{hook, process, shell};
 use parking_lot::Mutex;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,15 +44,39 @@ pub enum Undo {
         /// When it started, which tells it from another of the same id.
         started: u64,
     },
+    /// The clock of a server to put right, as long as the run lasts.
+    Clock {
+        /// Its process.
+        pid: u32,
+        /// When it started, which tells it from another of the same id.
+        started: u64,
+    },
     /// A killed server to start again, as long as the run lasts.
     Restart {
         /// The node's name.
         node: String,
     },
+    /// The user's own command to run, with variables in its environment.
+    Command {
+        /// For `sh -c`.
+        command: String,
+        /// Names and values.
+        variables: Vec<(String, String)>,
+    },
     /// Rules to remove, as long as the network is there.
     Rules {
         /// The namespace.
         namespace: String,
+    },
+    /// The disk of a node, below the journal's own folder, to unmount and remove.
+    Disk {
+        /// The node's name.
+        node: String,
+    },
+    /// The disk of a node to thaw.
+    Thaw {
+        /// The node's name.
+        node: String,
     },
 }
 
@@ -157,8 +185,13 @@ pub fn heal(journal: &Path) -> std::io::Result<Healed> {
         return Ok(healed);
     }
     let mut file = File::options().append(true).open(journal)?;
+    let (trusted, folder) = (is_own(&file.metadata()?), journal.parent().unwrap_or(Path::new(".")));
     for (id, undo) in open {
-        match undo_it(&undo) {
+        let undone = match &undo {
+            Undo::Command { .. } if !trusted => Err("others can write this journal, so it is not run".into()),
+            undo => undo_it(undo, folder),
+        };
+        match undone {
             Ok(()) => {
                 healed.undone.push(describe(&undo));
                 // A torn last line must not swallow this one.
@@ -169,6 +202,12 @@ pub fn heal(journal: &Path) -> std::io::Result<Healed> {
         }
     }
     Ok(healed)
+}
+
+/// Whether only the user of this process can have written a file.
+fn is_own(file: &std::fs::Metadata) -> bool {
+    const OTHERS_WRITE: u32 = 0o022;
+    file.uid() == rustix::process::geteuid().as_raw() && file.mode() & OTHERS_WRITE == 0
 }
 
 /// Whether the run lasts, and what is open.
@@ -196,12 +235,20 @@ pub fn describe(undo: &Undo) -> String {
     match undo {
         Undo::Network { number, .. } => format!("remove the bridge cy{number} and its namespaces"),
         Undo::Continue { pid, .. } => format!("continue process {pid}"),
+        Undo::Clock { pid, .. } => format!("put the clock of process {pid} right"),
         Undo::Restart { node } => format!("start {node} again (its cluster ended with the run)"),
+        Undo::Command { command, variables } => {
+            let node = variables.iter().find(|(name, _)| name == "NODE").map_or("", |(_, node)| node);
+            format!("run for {node}: {command}")
+        }
         Undo::Rules { namespace } => format!("remove the packet filter rules of {namespace}"),
+        Undo::Disk { node } => format!("unmount and remove the disk of {node}"),
+        Undo::Thaw { node } => format!("thaw the disk of {node}"),
     }
 }
 
-fn undo_it(undo: &Undo) -> Result<(), String> {
+/// Undoes it for the run of that folder.
+fn undo_it(undo: &Undo, folder: &Path) -> Result<(), String> {
     match undo {
         Undo::Network { number, token } => {
             let network = Network::named(*number, token).ok_or("the journal names no network of ours")?;
@@ -210,9 +257,24 @@ fn undo_it(undo: &Undo) -> Result<(), String> {
         Undo::Continue { pid, started } if process::started(*pid) == Some(*started) => {
             process::signal(*pid, Signal::CONT)
         }
+        Undo::Command { command, variables } => shell::run(command, variables, hook::COMMAND_MAX),
+        Undo::Clock { pid, started } if process::started(*pid) == Some(*started) => {
+            Vdso::own()?.put_right(*pid).map(drop)
+        }
+        // Removing thaws first.
+        Undo::Disk { node } | Undo::Thaw { node } => disks(node, folder)?.remove(node),
         // Ended with the run, or with the network.
-        Undo::Continue { .. } | Undo::Restart { .. } | Undo::Rules { .. } => Ok(()),
+        Undo::Continue { .. } | Undo::Clock { .. } | Undo::Restart { .. } | Undo::Rules { .. } => Ok(()),
     }
+}
+
+/// The disks of a run's folder, if the name can be that of a node.
+fn disks(node: &str, folder: &Path) -> Result<Disks, String> {
+    let number = node.strip_prefix('n').unwrap_or_default();
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("the journal names no disk of ours".into());
+    }
+    Disks::below(folder).map_err(|error| format!("{}: {error}", folder.display()))
 }
 
 #[cfg(test)]
@@ -252,10 +314,30 @@ mod tests {
     }
 
     #[test]
+    fn a_command_is_run_unless_others_could_have_written_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let undo = r#"{"command":{"command":"echo $NODE > healed","variables":[["NODE","n2"]]}}"#;
+        let undo = undo.replace("healed", "FOLDER/healed");
+        for (mode, runs) in [(0o666, false), (0o600, true)] {
+            let (folder, path) = journal("");
+            let undo = undo.replace("FOLDER", folder.path().to_str().expect("UTF-8"));
+            std::fs::write(&path, format!("{{\"open\":{{\"id\":1,\"undo\":{undo}}}}}\n")).expect("written");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("changed");
+            let healed = heal(&path).expect("readable");
+            assert_eq!((healed.undone.len(), healed.failed.len()), if runs { (1, 0) } else { (0, 1) }, "{healed:?}");
+            let written = std::fs::read_to_string(folder.path().join("healed"));
+            assert_eq!(written.ok().as_deref(), runs.then_some("n2\n"));
+        }
+    }
+
+    #[test]
     fn a_process_of_another_age_is_not_touched() {
         let pid = std::process::id();
         let undo = Undo::Continue { pid, started: 1 };
-        assert_eq!(undo_it(&undo), Ok(()));
-        assert!(undo_it(&Undo::Network { number: 3, token: "x".into() }).is_err());
+        assert_eq!(undo_it(&undo, Path::new(".")), Ok(()));
+        assert!(undo_it(&Undo::Network { number: 3, token: "x".into() }, Path::new(".")).is_err());
+        for node in ["", "n", "../n1", "n1/..", "m1"] {
+            assert!(undo_it(&Undo::Disk { node: node.into() }, Path::new(".")).is_err(), "{node}");
+        }
     }
 }

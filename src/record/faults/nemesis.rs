@@ -1,18 +1,25 @@
 //! The one that carries out a schedule: it strikes, heals, and writes what came of it into the history.
 //!
-//! Each fault makes two lines, `NAME-start` and `NAME-stop`, each with `acted` and the evidence, or why there is none.
+//! Each fault makes two lines, `NAME-start` and `NAME-stop`, each with its `step` of the plan, `acted` and the evidence, or
+//! why there is none. Faults may act at once, never two on the same of one node: whom one holds, another does not choose.
 //! A line `leaders` follows whenever other nodes lead than before, as far as their servers tell. When clients have
 //! ended, a fault that still acts is healed at once; none outlives [`torment`].
 
 use super::journal::Journal;
 use super::schedule::{Schedule, Step};
+use super::target::Target;
 use super::{Acting, Facts, Scene, Unhealed};
 use crate::history::Value;
 use crate::history::fault_windows::{START, STOP};
 use crate::record::recorder::Recorder;
 use crate::record::system::NodeId;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use parking_lot::Mutex;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -22,6 +29,8 @@ use tokio::task::spawn_blocking;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long one such look may take.
 const LOOK_MAX: Duration = Duration::from_secs(3);
+/// How long a fault waits to hear who leads, if it does not strike whoever does: then what was heard last must do.
+const LOOK_BRIEF: Duration = Duration::from_millis(300);
 /// How long a fault on a leader waits for one.
 const LEADER_MAX: Duration = Duration::from_secs(5);
 /// Keeps the draws of targets apart from those of clients.
@@ -42,6 +51,63 @@ pub struct Struck {
     pub stays: Option<String>,
 }
 
+/// Faults that act, and what each holds.
+#[derive(Default)]
+struct Field<'t> {
+    /// Each is done when its fault is healed, and has the place of its step in the schedule.
+    acting: FuturesUnordered<BoxFuture<'t, (usize, Struck)>>,
+    held: Vec<Held<'t>>,
+    struck: Vec<(usize, Struck)>,
+}
+
+/// What a fault holds until it is healed.
+struct Held<'t> {
+    place: usize,
+    step: &'t Step,
+    nodes: Vec<NodeId>,
+}
+
+/// Whom a fault is to strike.
+struct Chosen {
+    targets: Vec<NodeId>,
+    leaders: Vec<NodeId>,
+    /// Why nobody was chosen, if nobody was.
+    nobody: &'static str,
+}
+
+impl Field<'_> {
+    /// Waits for something, and for faults meanwhile.
+    async fn meanwhile<T>(&mut self, awaited: impl Future<Output = T>) -> T {
+        let mut awaited = pin!(awaited);
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut awaited => return result,
+                Some(ended) = self.acting.next(), if !self.acting.is_empty() => self.end(ended),
+            }
+        }
+    }
+
+    /// Waits until no fault acts any more for which that holds.
+    async fn until_healed(&mut self, of: impl Fn(&Step) -> bool) {
+        while self.held.iter().any(|held| of(held.step)) {
+            let Some(ended) = self.acting.next().await else { return };
+            self.end(ended);
+        }
+    }
+
+    fn end(&mut self, (place, struck): (usize, Struck)) {
+        self.held.retain(|held| held.place != place);
+        self.struck.push((place, struck));
+    }
+
+    /// The nodes of which other faults hold what this one would act on.
+    fn held_for(&self, step: &Step) -> Vec<NodeId> {
+        let alike = |held: &&Held<'_>| held.step.fault.holds() == step.fault.holds();
+        self.held.iter().filter(alike).flat_map(|held| held.nodes.iter().copied()).collect()
+    }
+}
+
 /// What a nemesis works with.
 pub(in crate::record) struct Torment<'a> {
     pub(in crate::record) schedule: &'a Schedule,
@@ -50,6 +116,8 @@ pub(in crate::record) struct Torment<'a> {
     pub(in crate::record) recorder: &'a Recorder,
     pub(in crate::record) started: Instant,
     pub(in crate::record) seed: u64,
+    /// Who led when it was last looked.
+    pub(in crate::record) seen: Mutex<Vec<NodeId>>,
     /// Hears of each strike and each healing, in words.
     pub(in crate::record) tell: &'a (dyn Fn(String) + Sync),
 }
@@ -63,37 +131,45 @@ impl Torment<'_> {
 
     async fn strike_all(&self, mut over: watch::Receiver<bool>) -> Vec<Struck> {
         let mut random = SmallRng::seed_from_u64(self.seed ^ SEED);
-        let mut struck = Vec::new();
-        for step in self.schedule.steps() {
-            if sleep_until(self.started + step.start, &mut over).await {
+        let mut field = Field::default();
+        for (place, step) in self.schedule.steps().iter().enumerate() {
+            if field.meanwhile(sleep_until(self.started + step.start, &mut over)).await {
                 break;
             }
-            struck.push(self.strike(step, &mut random, &mut over).await);
+            // What was to end by now lets go first.
+            field.until_healed(|other| other.fault.holds() == step.fault.holds() && other.end <= step.start).await;
+            let held = field.held_for(step);
+            let chosen = field.meanwhile(self.choose(step, &held, &mut random)).await;
+            field.held.push(Held { place, step, nodes: chosen.targets.clone() });
+            let mut over = over.clone();
+            field.acting.push(Box::pin(async move { (place, self.strike(step, chosen, &mut over).await) }));
         }
-        struck
+        field.until_healed(|_| true).await;
+        field.struck.sort_by_key(|&(place, _)| place);
+        field.struck.into_iter().map(|(_, struck)| struck).collect()
     }
 
-    async fn strike(&self, step: &Step, random: &mut SmallRng, over: &mut watch::Receiver<bool>) -> Struck {
-        let leaders = self.leaders_for(step).await;
-        let targets = step.target.choose(self.scene.cluster.nodes(), &leaders, random);
+    async fn strike(&self, step: &Step, chosen: Chosen, over: &mut watch::Receiver<bool>) -> Struck {
+        let Chosen { targets, leaders, nobody } = chosen;
         let names = self.names(&targets);
         let mut struck = Struck { step: step.to_string(), targets: names.clone(), idle: None, stays: None };
-        let about = |facts: Facts| {
+        let about = |mut facts: Facts| {
             let list = |names: &[String]| Value::List(names.iter().map(|name| Value::text(name)).collect());
-            let mut facts = facts;
             facts.extend([("targets", list(&names)), ("leaders", list(&self.names(&leaders)))]);
             facts
         };
         let (fault, scene, journal) = (step.fault, Arc::clone(&self.scene), self.journal.clone());
-        let name = fault.info().name;
-        let strike = spawn_blocking(move || Acting::strike(fault, scene, targets, &journal)).await;
-        let acting = match strike.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
+        let strike = spawn_blocking(move || match targets.as_slice() {
+            [] => Err(nobody.to_owned()),
+            _ => Acting::strike(fault, scene, targets, &journal),
+        });
+        let acting = match strike.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
             Ok((acting, facts)) => {
-                self.note(&format!("{name}{START}"), about(facts), None);
+                self.note(step, START, about(facts), None);
                 acting
             }
             Err(why) => {
-                self.note(&format!("{name}{START}"), about(Vec::new()), Some(&why));
+                self.note(step, START, about(Vec::new()), Some(&why));
                 struck.idle = Some(why);
                 return struck;
             }
@@ -101,49 +177,66 @@ impl Torment<'_> {
         sleep_until(self.started + step.end, over).await;
         let healed = spawn_blocking(move || acting.heal()).await;
         let healed = healed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-        self.note_healing(name, healed, &mut struck);
+        self.note_healing(step, healed, &mut struck);
         struck
     }
 
-    fn note_healing(&self, name: &str, healed: Result<Facts, Unhealed>, struck: &mut Struck) {
-        let line = format!("{name}{STOP}");
+    fn note_healing(&self, step: &Step, healed: Result<Facts, Unhealed>, struck: &mut Struck) {
         match healed {
-            Ok(facts) => self.note(&line, facts, None),
+            Ok(facts) => self.note(step, STOP, facts, None),
             Err(Unhealed::Harmless(why)) => {
-                self.note(&line, Vec::new(), Some(&why));
+                self.note(step, STOP, Vec::new(), Some(&why));
                 struck.idle = Some(why);
             }
             Err(Unhealed::Stays(why)) => {
-                self.note(&line, vec![("stays", Value::text(&why))], None);
+                self.note(step, STOP, vec![("stays", Value::text(&why))], None);
                 struck.stays = Some(why);
             }
         }
     }
 
     /// Writes a line of the history and tells of it. `idle` is why it had no effect.
-    fn note(&self, function: &str, mut facts: Facts, idle: Option<&str>) {
-        facts.push(("acted", Value::Bool(idle.is_none())));
+    fn note(&self, step: &Step, end: &str, mut facts: Facts, idle: Option<&str>) {
+        let function = format!("{}{end}", step.fault.info().name);
+        facts.extend([("acted", Value::Bool(idle.is_none())), ("step", Value::text(&step.to_string()))]);
         facts.extend(idle.map(|why| ("why", Value::text(why))));
         let value = map(facts);
-        self.recorder.note(function, &value);
+        self.recorder.note(&function, &value);
         (self.tell)(format!("{function} {value}"));
     }
 
-    /// Who leads. A fault that strikes whoever leads waits a while until somebody does.
-    async fn leaders_for(&self, step: &Step) -> Vec<NodeId> {
-        let deadline = Instant::now() + LEADER_MAX;
-        loop {
-            let leaders = self.leaders().await;
-            let is_needed = step.target == super::target::Target::Leader && self.scene.cluster.nodes().len() > 1;
-            if !leaders.is_empty() || !is_needed || Instant::now() >= deadline {
-                return leaders;
+    /// Whom it strikes: nobody of whom another fault holds the same. A fault that strikes whoever leads waits a while
+    /// until somebody does.
+    async fn choose(&self, step: &Step, held: &[NodeId], random: &mut SmallRng) -> Chosen {
+        let nodes = self.scene.cluster.nodes();
+        let is_needed = step.target == Target::Leader && nodes.len() > 1;
+        let patience = Instant::now() + LEADER_MAX;
+        // There is nothing left to do for one that comes after its time.
+        let deadline = if step.end > step.start { patience.min(self.started + step.end) } else { patience };
+        let leaders = loop {
+            let look = self.leaders();
+            let leaders = if is_needed {
+                look.await
+            } else {
+                // A node that is silent by now must not delay what is to strike another.
+                let brief = tokio::time::timeout(LOOK_BRIEF, look).await;
+                brief.unwrap_or_else(|_| self.seen.lock().clone())
+            };
+            let is_free = leaders.iter().any(|leader| !held.contains(leader));
+            if is_free || !is_needed || Instant::now() >= deadline {
+                break leaders;
             }
             tokio::time::sleep(LOOK_EVERY).await;
-        }
+        };
+        let targets = step.target.choose(nodes, &leaders, held, random);
+        let nobody = if held.is_empty() { "there is no such node" } else { "another fault acts on every such node" };
+        Chosen { targets, leaders, nobody }
     }
 
     async fn leaders(&self) -> Vec<NodeId> {
-        tokio::time::timeout(LOOK_MAX, self.scene.cluster.leaders()).await.unwrap_or_default()
+        let leaders = tokio::time::timeout(LOOK_MAX, self.scene.cluster.leaders()).await.unwrap_or_default();
+        self.seen.lock().clone_from(&leaders);
+        leaders
     }
 
     async fn watch_leaders(&self, mut over: watch::Receiver<bool>) {

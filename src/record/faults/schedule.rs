@@ -1,10 +1,13 @@
-//! When which fault strikes: warm-up, fault, heal, repeated; or at exact times. One fault at a time.
+//! When which fault strikes: warm-up, fault, heal, repeated; or at exact times. Faults may overlap, where neither would
+//! undo what the other does.
 //!
 //! The schedule is made before anything is started, so that it can be printed, stored in the history and refused. Which
 //! nodes a drawn or a leading target means is decided when the fault strikes, by the seed and by who leads then.
 
 use super::Fault;
+use super::need::Need;
 use super::target::Target;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -20,6 +23,10 @@ pub struct Wish {
     /// For how long, if not as long as the others.
     pub length: Option<Duration>,
 }
+
+/// What strikes at the same time.
+#[derive(Clone)]
+pub struct Volley(pub Vec<Wish>);
 
 /// The pace of faults without exact times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +52,7 @@ pub struct Step {
     pub end: Duration,
 }
 
-/// The faults of a run, in order and apart from each other.
+/// The faults of a run, in the order in which they strike.
 #[derive(Clone, Debug, Default)]
 pub struct Schedule(Vec<Step>);
 
@@ -55,9 +62,11 @@ pub enum Impossible {
     /// Some faults have exact times and others have none.
     #[error("either every fault has an exact time, or none")]
     Mixed,
-    /// Two faults would act at once.
-    #[error("{second} would strike while {first} still acts")]
+    /// Two faults would act at once on the same of one node.
+    #[error("{second} would strike while {first} still acts, and both act on the {what} of a node that they share")]
     Overlap {
+        /// What both act on.
+        what: &'static str,
         /// The earlier.
         first: String,
         /// The later.
@@ -79,17 +88,19 @@ impl Schedule {
     ///
     /// # Errors
     /// See [`Impossible`].
-    pub fn plan(wishes: &[Wish], rhythm: Rhythm, time: Option<Duration>) -> Result<(Self, Duration), Impossible> {
-        let exact = wishes.iter().filter(|wish| wish.at.is_some()).count();
-        if exact != 0 && exact != wishes.len() {
+    pub fn plan(volleys: &[Volley], rhythm: Rhythm, time: Option<Duration>) -> Result<(Self, Duration), Impossible> {
+        let wishes = || volleys.iter().flat_map(|volley| &volley.0);
+        let exact = wishes().filter(|wish| wish.at.is_some()).count();
+        if exact != 0 && exact != wishes().count() {
             return Err(Impossible::Mixed);
         }
-        let steps = if exact > 0 { at_exact_times(wishes, rhythm) } else { in_rhythm(wishes, rhythm, time) };
-        let needed = steps.last().map_or(rhythm.warm_up, |step| step.end) + rhythm.calm;
+        let steps = if exact > 0 { at_exact_times(wishes(), rhythm) } else { in_rhythm(volleys, rhythm, time) };
+        let needed = steps.iter().map(|step| step.end).max().unwrap_or(rhythm.warm_up) + rhythm.calm;
         let time = time.unwrap_or(needed);
-        for pair in steps.windows(2) {
-            if pair[1].start < pair[0].end {
-                return Err(Impossible::Overlap { first: pair[0].to_string(), second: pair[1].to_string() });
+        for (place, second) in steps.iter().enumerate() {
+            if let Some(first) = steps[..place].iter().find(|first| first.tramples_on(second)) {
+                let what = first.fault.holds();
+                return Err(Impossible::Overlap { what, first: first.to_string(), second: second.to_string() });
             }
         }
         match steps.iter().find(|step| step.end > time) {
@@ -104,14 +115,38 @@ impl Schedule {
         &self.0
     }
 
-    /// Whether some fault needs nodes in namespaces of their own.
+    /// What its faults are set to besides what their words say, each once, by name.
     #[must_use]
-    pub fn needs_network(&self) -> bool {
-        self.0.iter().any(|step| step.fault.info().needs_network)
+    pub fn settings(&self) -> BTreeMap<&'static str, String> {
+        self.0.iter().flat_map(|step| step.fault.settings()).collect()
+    }
+
+    /// Whether some fault needs that.
+    #[must_use]
+    pub fn needs(&self, need: Need) -> bool {
+        self.0.iter().any(|step| step.fault.needs() == need)
     }
 }
 
-fn at_exact_times(wishes: &[Wish], rhythm: Rhythm) -> Vec<Step> {
+impl Step {
+    /// Whether both act at some time. One without length acts at its start.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.start == other.start || self.start < other.end && other.start < self.end
+    }
+
+    /// Whether both certainly act on the same of one node at some time, however many nodes there are.
+    fn tramples_on(&self, other: &Self) -> bool {
+        let share = match (&self.target, &other.target) {
+            (Target::All, _) | (_, Target::All) | (Target::Majority, Target::Majority) => true,
+            (Target::Node(one), Target::Node(two)) => one == two,
+            _ => false,
+        };
+        share && self.fault.holds() == other.fault.holds() && self.overlaps(other)
+    }
+}
+
+fn at_exact_times<'w>(wishes: impl Iterator<Item = &'w Wish>, rhythm: Rhythm) -> Vec<Step> {
     let step = |wish: &Wish| {
         let start = wish.at.unwrap_or_default();
         Step {
@@ -121,25 +156,25 @@ fn at_exact_times(wishes: &[Wish], rhythm: Rhythm) -> Vec<Step> {
             end: start + wish.length.unwrap_or(rhythm.length),
         }
     };
-    let mut steps: Vec<_> = wishes.iter().map(step).collect();
+    let mut steps: Vec<_> = wishes.map(step).collect();
     steps.sort_by_key(|step| step.start);
     steps
 }
 
-/// One after the other, the first at least once; another round as long as the time lasts.
-fn in_rhythm(wishes: &[Wish], rhythm: Rhythm, time: Option<Duration>) -> Vec<Step> {
+/// One volley after the other, the first at least once; another round as long as the time lasts.
+fn in_rhythm(volleys: &[Volley], rhythm: Rhythm, time: Option<Duration>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut start = rhythm.warm_up;
-    for wish in wishes.iter().cycle() {
-        let end = start + wish.length.unwrap_or(rhythm.length);
+    for (count, Volley(wishes)) in volleys.iter().cycle().enumerate() {
+        let end = start + wishes.iter().filter_map(|wish| wish.length).max().unwrap_or(rhythm.length);
         let enough = match time {
-            None => steps.len() == wishes.len(),
-            Some(time) => !steps.is_empty() && end + rhythm.calm > time,
+            None => count == volleys.len(),
+            Some(time) => count > 0 && end + rhythm.calm > time,
         };
-        if enough || end == start && steps.len() >= wishes.len() {
+        if enough || end == start && count >= volleys.len() {
             break;
         }
-        steps.push(Step { fault: wish.fault, target: wish.target.clone(), start, end });
+        steps.extend(wishes.iter().map(|wish| Step { fault: wish.fault, target: wish.target.clone(), start, end }));
         start = end + rhythm.calm;
     }
     steps
@@ -148,7 +183,7 @@ fn in_rhythm(wishes: &[Wish], rhythm: Rhythm, time: Option<Duration>) -> Vec<Ste
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let length = (self.end.saturating_sub(self.start)).as_secs_f64();
-        write!(f, "{}:{}@{}s+{length}s", self.fault.info().name, self.target, self.start.as_secs_f64())
+        write!(f, "{}:{}@{}s+{length}s", super::words(self.fault), self.target, self.start.as_secs_f64())
     }
 }
 
@@ -183,7 +218,8 @@ mod tests {
     }
 
     fn plan(wishes: &[Wish], time: Option<u64>) -> Result<(String, u64), Impossible> {
-        let planned = Schedule::plan(wishes, RHYTHM, time.map(Duration::from_secs));
+        let volleys: Vec<_> = wishes.iter().map(|wish| Volley(vec![wish.clone()])).collect();
+        let planned = Schedule::plan(&volleys, RHYTHM, time.map(Duration::from_secs));
         planned.map(|(schedule, time)| (schedule.to_string(), time.as_secs()))
     }
 
@@ -208,17 +244,51 @@ mod tests {
     #[test]
     fn what_cannot_be_kept_is_refused() {
         assert_eq!(plan(&[wish("kill", Some(1)), wish("pause", None)], None), Err(Impossible::Mixed));
-        let overlap = plan(&[wish("kill", Some(1)), wish("pause", Some(4))], None);
-        assert!(matches!(overlap, Err(Impossible::Overlap { .. })), "{overlap:?}");
         let short = plan(&[wish("kill", None)], Some(5));
         assert!(matches!(short, Err(Impossible::TooShort { .. })), "{short:?}");
+    }
+
+    fn at(fault: &str, target: &str, start: u64) -> Wish {
+        Wish { target: Target::parse(target).expect("a target"), ..wish(fault, Some(start)) }
+    }
+
+    #[test]
+    fn faults_overlap_unless_both_act_on_the_same_of_one_node() {
+        let fine = plan(&[at("partition", "leader", 2), at("kill", "n1", 4), at("pause", "n2", 5)], None);
+        assert_eq!(fine, Ok(("partition:leader@2s+4s,kill:n1@4s+4s,pause:n2@5s+4s".into(), 12)));
+        for (one, two) in [
+            (at("kill", "n1", 1), at("pause", "n1", 4)),
+            (at("restart", "all", 1), at("kill", "random", 1)),
+            (at("partition", "n1", 1), at("partition-ring", "all", 2)),
+            (at("loss", "majority", 1), at("loss", "majority", 2)),
+        ] {
+            let overlap = plan(&[one, two], None);
+            assert!(matches!(overlap, Err(Impossible::Overlap { .. })), "{overlap:?}");
+        }
+        let after = plan(&[at("kill", "n1", 1), at("pause", "n1", 5)], None);
+        assert!(after.is_ok(), "one ends as the other begins: {after:?}");
+    }
+
+    #[test]
+    fn the_last_to_end_and_not_the_last_to_start_bounds_the_run() {
+        let long = Wish { length: Some(Duration::from_secs(9)), ..at("pause", "n2", 1) };
+        assert_eq!(plan(&[long.clone(), at("kill", "n1", 2)], None).map(|planned| planned.1), Ok(13));
+        assert!(matches!(plan(&[long, at("kill", "n1", 2)], Some(8)), Err(Impossible::TooShort { .. })));
+    }
+
+    #[test]
+    fn a_volley_strikes_at_once_and_is_followed_by_calm() {
+        let volleys = [Volley(vec![wish("kill", None), wish("partition", None)]), Volley(vec![wish("pause", None)])];
+        let (schedule, time) = Schedule::plan(&volleys, RHYTHM, None).expect("fits");
+        assert_eq!(schedule.to_string(), "kill:random@2s+4s,partition:leader@2s+4s,pause:random@9s+4s");
+        assert_eq!(time, Duration::from_secs(16));
     }
 
     #[test]
     fn faults_of_no_length_do_not_repeat_for_ever() {
         let rhythm = Rhythm { length: Duration::ZERO, calm: Duration::ZERO, ..RHYTHM };
         let (schedule, _) =
-            Schedule::plan(&[wish("restart", None)], rhythm, Some(Duration::from_secs(9))).expect("fits");
+            Schedule::plan(&[Volley(vec![wish("restart", None)])], rhythm, Some(Duration::from_secs(9))).expect("fits");
         assert_eq!(schedule.steps().len(), 1);
     }
 }

@@ -48,13 +48,31 @@ impl Target {
         })
     }
 
-    /// The nodes, in their order; none if nobody fits.
+    /// How many of so many nodes it means; none if it can mean nobody.
     #[must_use]
-    pub fn choose(&self, nodes: &[Node], leaders: &[NodeId], random: &mut SmallRng) -> Vec<NodeId> {
-        let all: Vec<NodeId> = (0..nodes.len()).filter_map(|node| u16::try_from(node).ok()).map(NodeId).collect();
+    pub fn count(&self, nodes: usize) -> usize {
+        match self {
+            Self::Node(name) => {
+                let number = name.strip_prefix('n').and_then(|number| number.parse().ok());
+                usize::from(number.is_some_and(|number: usize| (1..=nodes).contains(&number)))
+            }
+            Self::Random | Self::Leader => nodes.min(1),
+            Self::Follower => usize::from(nodes > 1),
+            Self::Minority => nodes.saturating_sub(1) / 2,
+            Self::Majority => nodes / 2 + 1,
+            Self::All => nodes,
+        }
+    }
+
+    /// The nodes, in their order, none of which is `held`; nobody if not enough fit.
+    #[must_use]
+    pub fn choose(&self, nodes: &[Node], leaders: &[NodeId], held: &[NodeId], random: &mut SmallRng) -> Vec<NodeId> {
+        let every = (0..nodes.len()).filter_map(|node| u16::try_from(node).ok()).map(NodeId);
+        let all: Vec<NodeId> = every.filter(|node| !held.contains(node)).collect();
+        let leading: Vec<NodeId> = leaders.iter().copied().filter(|node| all.contains(node)).collect();
         let one = |among: &[NodeId], random: &mut SmallRng| among.choose(random).copied().into_iter().collect();
         let mut several = |count: usize| {
-            let mut shuffled = all.clone();
+            let mut shuffled = if count <= all.len() { all.clone() } else { Vec::new() };
             shuffled.shuffle(random);
             shuffled.truncate(count);
             shuffled.sort_unstable();
@@ -63,14 +81,12 @@ impl Target {
         match self {
             Self::Node(name) => all.into_iter().filter(|node| nodes[usize::from(node.0)].name == *name).collect(),
             Self::Random => one(&all, random),
-            Self::Leader => one(leaders, random),
+            Self::Leader => one(&leading, random),
             Self::Follower => {
                 let followers: Vec<_> = all.iter().copied().filter(|node| !leaders.contains(node)).collect();
                 one(&followers, random)
             }
-            Self::Minority => several(all.len().saturating_sub(1) / 2),
-            Self::Majority => several(all.len() / 2 + 1),
-            Self::All => all,
+            Self::Minority | Self::Majority | Self::All => several(self.count(nodes.len())),
         }
     }
 }
@@ -102,7 +118,7 @@ mod tests {
     fn choose(word: &str, count: usize, leaders: &[u16]) -> Vec<u16> {
         let leaders: Vec<_> = leaders.iter().copied().map(NodeId).collect();
         let target = Target::parse(word).expect("a target");
-        let chosen = target.choose(&nodes(count), &leaders, &mut SmallRng::seed_from_u64(7));
+        let chosen = target.choose(&nodes(count), &leaders, &[], &mut SmallRng::seed_from_u64(7));
         chosen.into_iter().map(|node| node.0).collect()
     }
 
@@ -127,5 +143,32 @@ mod tests {
         assert_eq!(choose("follower", 1, &[0]), [0u16; 0]);
         assert_eq!(choose("minority", 1, &[]), [0u16; 0]);
         assert_eq!(Target::parse("nobody"), None);
+    }
+
+    #[test]
+    fn whom_another_fault_holds_is_not_chosen() {
+        let chosen = |word: &str, held: &[u16]| {
+            let held: Vec<_> = held.iter().copied().map(NodeId).collect();
+            let target = Target::parse(word).expect("a target");
+            let chosen = target.choose(&nodes(3), &[NodeId(2)], &held, &mut SmallRng::seed_from_u64(7));
+            chosen.into_iter().map(|node| node.0).collect::<Vec<_>>()
+        };
+        assert_eq!(chosen("random", &[0, 2]), [1]);
+        assert_eq!(chosen("follower", &[0]), [1]);
+        assert_eq!(chosen("majority", &[1]), [0, 2]);
+        for word in ["leader", "n3", "all"] {
+            assert_eq!(chosen(word, &[2]), [0u16; 0], "{word}");
+        }
+        assert_eq!(chosen("majority", &[0, 1]), [0u16; 0]);
+    }
+
+    #[test]
+    fn as_many_are_chosen_as_are_counted() {
+        for word in ["random", "leader", "follower", "minority", "majority", "all", "n1", "n3", "n4"] {
+            for count in 1..=5 {
+                let target = Target::parse(word).expect("a target");
+                assert_eq!(choose(word, count, &[0]).len(), target.count(count), "{word} of {count}");
+            }
+        }
     }
 }

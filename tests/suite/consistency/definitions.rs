@@ -49,11 +49,12 @@ impl World {
             Claim::CausalConvergence => self.converges(),
             Claim::Pram => (0..3)
                 .all(|session| self.some_order(&all, &self.session_order(), &|at| self.txs[at].session == session)),
+            Claim::Processor => self.agrees_on_keys(),
             Claim::ReadCommitted | Claim::ReadAtomic => self.commits(claim),
             Claim::ReadYourWrites | Claim::MonotonicReads | Claim::MonotonicWrites | Claim::WritesFollowReads => {
                 self.guarantees(claim)
             }
-            Claim::Linearizable | Claim::LostAcks => unreachable!("not about sessions"),
+            Claim::Linearizable | Claim::Convergent | Claim::LostAcks => unreachable!("not about sessions"),
         }
     }
 
@@ -173,6 +174,33 @@ impl World {
                     self.run(at, &store, true).is_some()
                 })
             })
+    }
+
+    /// Processor consistency: some order of each key's writers is that of a view of every session.
+    fn agrees_on_keys(&self) -> bool {
+        let order = self.session_order();
+        let views_of = |session: usize| {
+            let own = |at: usize| self.txs[at].session == session;
+            let members: Vec<usize> = (0..self.txs.len()).filter(|&at| own(at) || self.writes(at)).collect();
+            let explains = |view: &Vec<usize>| {
+                let mut store = vec![0; self.keys];
+                view.iter().all(|&at| match self.run(at, &store, own(at)) {
+                    Some(after) => {
+                        store = after;
+                        true
+                    }
+                    None => false,
+                })
+            };
+            let by_key = |view: Vec<usize>| -> Vec<Vec<usize>> {
+                let writers = |key| view.iter().copied().filter(move |&at| last_write(&self.txs[at], key).is_some());
+                (0..self.keys).map(|key| writers(key).collect()).collect()
+            };
+            let views = permutations_of(&members, &order).into_iter().filter(explains);
+            views.map(by_key).collect::<std::collections::BTreeSet<_>>()
+        };
+        let views: Vec<_> = (0..3).map(views_of).collect();
+        views[0].iter().any(|orders| views[1..].iter().all(|others| others.contains(orders)))
     }
 
     /// Read committed and read atomic: a commit order that contains sessions and sources.

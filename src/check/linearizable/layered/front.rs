@@ -179,7 +179,7 @@ impl<'t, M: SlotMask> Front<'t, M> {
         }
         for index in 0..self.layer.len() {
             // Whatever is missing then, the caller will not get far with what there is.
-            if index % BUDGET_EVERY == BUDGET_EVERY - 1 && self.budget.exceeded().is_some() {
+            if index % BUDGET_EVERY == BUDGET_EVERY - 1 && self.budget.spend(BUDGET_EVERY as u64).is_some() {
                 self.dropped = true;
                 break;
             }

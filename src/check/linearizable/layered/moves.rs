@@ -331,7 +331,7 @@ impl<'t, M: SlotMask> Moves<'t, M> {
 
     pub(super) fn has_patience(&mut self) -> bool {
         self.looks += 1;
-        if self.looks.is_multiple_of(BUDGET_EVERY) && self.budget.exceeded().is_some() {
+        if self.looks.is_multiple_of(BUDGET_EVERY) && self.budget.spend(BUDGET_EVERY as u64).is_some() {
             self.patience = 0;
         }
         self.impatient |= self.patience == 0;

@@ -1,5 +1,6 @@
 //! Which operation is which transaction.
 
+use crate::check::session_kind::SessionNames;
 use crate::check::transactions::index;
 use crate::history::{History, OpId, Outcome};
 use rustc_hash::FxHashMap;
@@ -13,12 +14,12 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Sessions in order of their first operations.
-    pub(super) fn of(history: &History) -> Self {
+    pub(super) fn of(history: &History, names_of: SessionNames) -> Self {
         let counted = || history.operations().filter(|operation| operation.outcome() != Outcome::Rejected);
         let mut names = FxHashMap::default();
         let mut lengths: Vec<u32> = Vec::new();
         for operation in counted() {
-            let session = *names.entry(operation.process()).or_insert_with(|| {
+            let session = *names.entry(names_of.of_operation(&operation)).or_insert_with(|| {
                 lengths.push(0);
                 lengths.len() - 1
             });
@@ -32,7 +33,7 @@ impl Layout {
         let (mut ops, mut sessions) = (vec![OpId(0); total], vec![0; total]);
         let mut next = session_starts.clone();
         for operation in counted() {
-            let session = names[&operation.process()];
+            let session = names[&names_of.of_operation(&operation)];
             let at = next[session] as usize;
             next[session] += 1;
             (ops[at], sessions[at]) = (operation.id(), index(session));

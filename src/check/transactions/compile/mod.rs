@@ -15,6 +15,7 @@ mod written;
 
 use super::{Ambiguous, INITIAL, Read, Rows, Transactions};
 use crate::check::judge::Question;
+use crate::check::session_kind::SessionNames;
 use crate::check::verdict::{WrongRead, WrongReadKind};
 use crate::history::{History, OpId, Outcome, ValueId};
 use flat::{Accesses, Flat};
@@ -44,7 +45,7 @@ pub fn compile(history: &History, question: &Question) -> Result<Transactions, S
     }
     let source = Source::new(history, question);
     source.refuse_observed_failures()?;
-    let layout = Layout::of(history);
+    let layout = Layout::of(history, SessionNames::of(history, question.session)?);
     let accesses = Accesses::of(&source, &layout)?;
     let mut reading = Reading::new(&source, &layout, &accesses);
     let mut reads = Rows::with_capacities(layout.ops.len(), accesses.reads());
