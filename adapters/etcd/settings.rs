@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn unknown_options_and_values_are_refused_with_what_would_do() {
         assert!(
-            refusal(&with(&[("fsync", "no")])).contains("nodes, reads, lock-ttl, heartbeat-interval, election-timeout")
+            refusal(&with(&[("fsync", "no")])).contains("nodes, reads, heartbeat-interval, election-timeout")
         );
         assert!(refusal(&with(&[("nodes", "2")])).contains("one of 3, 1, 5"));
         assert!(refusal(&with(&[("reads", "stale")])).contains("linearizable, serializable"));

@@ -1,5 +1,6 @@
 //! Making a history: start a system, drive a workload, record every operation.
 
+mod action;
 pub mod clients;
 pub mod clock;
 pub mod cluster;
