@@ -18,6 +18,17 @@ const SHARDS: usize = 64;
 pub(super) const FUNCTIONS: &[Function] =
     &[Function::Read, Function::Write, Function::Cas, Function::Add, Function::Members];
 
+/// Those and locks.
+const ALL_FUNCTIONS: &[Function] = &[
+    Function::Read,
+    Function::Write,
+    Function::Cas,
+    Function::Add,
+    Function::Members,
+    Function::Acquire,
+    Function::Release,
+];
+
 /// The catalogue entry.
 pub(super) struct Memory;
 
@@ -27,7 +38,7 @@ impl Adapter for Memory {
             name: "memory",
             about: "a correct store inside this process; no server needed",
             topologies: &[Topology { name: "", about: "one map under locks" }],
-            functions: FUNCTIONS,
+            functions: ALL_FUNCTIONS,
             options: &[],
             promises: &[Promise {
                 when: "always",
@@ -101,6 +112,7 @@ impl Client for MemoryClient {
 pub(super) struct Object {
     pub(super) value: Option<i64>,
     pub(super) members: Vec<i64>,
+    held: bool,
 }
 
 /// The store: objects under sharded locks.
@@ -139,6 +151,9 @@ impl Object {
             Action::Cas { from, to, .. } if self.value == Some(from) => self.value = Some(to),
             Action::Cas { .. } => return Err(Failure::definite(Failure::MISMATCH).at(NodeId(0))),
             Action::Add { element, .. } => self.members.push(element),
+            Action::Acquire { .. } if self.held => return Err(Failure::definite(Failure::HELD).at(NodeId(0))),
+            Action::Acquire { .. } => self.held = true,
+            Action::Release { .. } => self.held = false,
         }
         Ok(Answer::Done)
     }

@@ -2,17 +2,22 @@
 //!
 //! Register `k` is the key `{prefix}{k}` with the value as decimal text. Element `e` of set `k` is the key
 //! `{prefix}{k}/{e}` with an empty value, so that adding needs no read, and reading the set is one range
-//! request: one answer at one revision, hence atomic, however large.
+//! request: one answer at one revision, hence atomic, however large. Lock `k` is the key `{prefix}{k}` on the client's
+//! lease, with the number of the lease as its value.
 
 use super::connection::Connection;
 use super::failure;
+use super::lease::Lease;
 use super::wire::{
-    Compare, CompareResult, CompareTarget, PutRequest, RangeRequest, RequestOp, ResponseHeader, TxnRequest,
+    Compare, CompareResult, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, ResponseHeader,
+    TxnRequest,
 };
-use crate::record::system::{Action, Answer, Client, Failure, Key, NodeId, Reply};
+use crate::record::clients::Wakefulness;
+use crate::record::system::{Action, Answer, Certainty, Client, Failure, Key, NodeId, Reply};
 use futures_util::future::BoxFuture;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A connection that performs [`Action`]s.
 #[derive(Debug)]
@@ -26,6 +31,12 @@ pub(super) struct EtcdClient {
     pub prefix: Arc<str>,
     /// Whether reads may be answered from the member's own state.
     pub serializable: bool,
+    /// The time of the lease that locks are on.
+    pub lock_time: Duration,
+    /// Whether the process that this client is of sleeps.
+    pub wakefulness: Arc<Wakefulness>,
+    /// What its locks are on, once there was one.
+    pub lease: Option<Lease>,
 }
 
 impl Client for EtcdClient {
@@ -36,6 +47,13 @@ impl Client for EtcdClient {
                 .await
                 .map_err(|failure| if failure.node.is_some() { failure } else { failure.at(asked) })
         })
+    }
+
+    fn lost(&mut self) -> BoxFuture<'_, ()> {
+        match &self.lease {
+            Some(lease) => Box::pin(lease.over()),
+            None => Box::pin(std::future::pending()),
+        }
     }
 
     fn node(&self) -> Option<NodeId> {
@@ -51,6 +69,11 @@ impl EtcdClient {
             Action::Cas { key, from, to } => self.cas(key, from, to).await,
             Action::Add { key, element } => self.put(format!("{}{element}", self.set(key)), String::new()).await,
             Action::Members { key } => self.elements(key).await,
+            Action::Acquire { key } => self.acquire(key).await,
+            // The key goes with the lease, so a failed release may still take effect.
+            Action::Release { key } => {
+                self.release(key).await.map_err(|failure| Failure { certainty: Certainty::Indefinite, ..failure })
+            }
         }
     }
 
@@ -66,7 +89,7 @@ impl EtcdClient {
     }
 
     async fn put(&mut self, key: String, value: String) -> Result<Reply, Failure> {
-        let request = PutRequest { key: key.into_bytes(), value: value.into_bytes() };
+        let request = PutRequest { key: key.into_bytes(), value: value.into_bytes(), ..PutRequest::default() };
         let response = self.connection.put(request).await.map_err(|status| failure::of_call(&status))?;
         Ok(self.reply(response.header, Answer::Done))
     }
@@ -79,7 +102,8 @@ impl EtcdClient {
             key: key.clone(),
             value: Some(from.to_string().into_bytes()),
         };
-        let put = RequestOp { put: Some(PutRequest { key, value: to.to_string().into_bytes() }) };
+        let put = PutRequest { key, value: to.to_string().into_bytes(), ..PutRequest::default() };
+        let put = RequestOp { put: Some(put), ..RequestOp::default() };
         let request = TxnRequest { compare: vec![compare], success: vec![put] };
         let response = self.connection.txn(request).await.map_err(|status| failure::of_call(&status))?;
         let reply = self.reply(response.header, Answer::Done);
@@ -88,6 +112,57 @@ impl EtcdClient {
         } else {
             Err(Failure { node: reply.node, ..Failure::definite(Failure::MISMATCH) })
         }
+    }
+
+    /// Creates the lock's key on the lease, if there is no such key.
+    async fn acquire(&mut self, key: Key) -> Result<Reply, Failure> {
+        let lease = if let Some(lease) = self.lease.take().filter(|lease| !lease.is_over()) {
+            lease
+        } else {
+            let granted = Lease::grant(&self.connection, self.lock_time, Arc::clone(&self.wakefulness)).await;
+            granted.map_err(|_| Failure::definite(failure::NO_LEASE).reconnecting())?
+        };
+        let lease = self.lease.insert(lease).id;
+        let key = self.register(key).into_bytes();
+        let compare = Compare {
+            result: CompareResult::Equal.into(),
+            target: CompareTarget::Version.into(),
+            key: key.clone(),
+            value: None,
+        };
+        let put = RequestOp {
+            put: Some(PutRequest { key, value: lease.to_string().into_bytes(), lease }),
+            ..RequestOp::default()
+        };
+        let request = TxnRequest { compare: vec![compare], success: vec![put] };
+        let response = self.connection.txn(request).await.map_err(|status| failure::of_call(&status))?;
+        let reply = self.reply(response.header, Answer::Done);
+        if response.succeeded {
+            Ok(reply)
+        } else {
+            Err(Failure { node: reply.node, ..Failure::definite(Failure::HELD) })
+        }
+    }
+
+    /// Deletes the lock's key if it is on this client's lease.
+    async fn release(&mut self, key: Key) -> Result<Reply, Failure> {
+        let Some(lease) = self.lease.as_ref().filter(|lease| !lease.is_over()) else {
+            return Ok(Reply { answer: Answer::Lost, node: None });
+        };
+        let key = self.register(key).into_bytes();
+        let compare = Compare {
+            result: CompareResult::Equal.into(),
+            target: CompareTarget::Value.into(),
+            key: key.clone(),
+            value: Some(lease.id.to_string().into_bytes()),
+        };
+        let delete = RequestOp {
+            delete: Some(DeleteRangeRequest { key, ..DeleteRangeRequest::default() }),
+            ..RequestOp::default()
+        };
+        let request = TxnRequest { compare: vec![compare], success: vec![delete] };
+        let response = self.connection.txn(request).await.map_err(|status| failure::of_call(&status))?;
+        Ok(self.reply(response.header, if response.succeeded { Answer::Done } else { Answer::Lost }))
     }
 
     async fn elements(&mut self, key: Key) -> Result<Reply, Failure> {

@@ -6,6 +6,7 @@ use super::failure;
 use super::local::{self, Local};
 use super::settings::Settings;
 use super::wire::{DeleteRangeRequest, StatusResponse};
+use crate::record::clients::Clients;
 use crate::record::system::{Backend, Client, Cluster, Failure, Node, NodeId, ReadFrom, SystemError};
 use futures_util::future::{BoxFuture, join_all};
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub(super) struct Link {
     pub prefix: Arc<str>,
     /// The processes, if they are ours.
     pub local: Option<Local>,
+    /// Who sleeps.
+    pub clients: Clients,
 }
 
 impl EtcdCluster {
@@ -67,7 +70,7 @@ impl EtcdCluster {
         Ok(Self { nodes, members, versions, settings, read_from: backend.read_from, link })
     }
 
-    async fn open(&self, node: usize, serializable: bool) -> Result<EtcdClient, Failure> {
+    async fn open(&self, slot: usize, node: usize, serializable: bool) -> Result<EtcdClient, Failure> {
         let asked = NodeId(u16::try_from(node).expect("a cluster has few nodes"));
         let connection = self.link.access.open(node).await.map_err(|unopened| unopened.failure.at(asked))?;
         Ok(EtcdClient {
@@ -76,6 +79,9 @@ impl EtcdCluster {
             members: Arc::clone(&self.members),
             prefix: Arc::clone(&self.link.prefix),
             serializable,
+            lock_time: self.settings.lock_time,
+            wakefulness: self.link.clients.client(slot),
+            lease: None,
         })
     }
 
@@ -103,7 +109,7 @@ impl EtcdCluster {
     async fn open_final(&self, slot: usize) -> Result<EtcdClient, Failure> {
         let mut last = None;
         for offset in 0..self.nodes.len() {
-            match self.open_final_at((slot + offset) % self.nodes.len()).await {
+            match self.open_final_at(slot, (slot + offset) % self.nodes.len()).await {
                 Ok(client) => return Ok(client),
                 Err(failure) => last = Some(failure),
             }
@@ -112,8 +118,8 @@ impl EtcdCluster {
     }
 
     /// A node that cannot reach a majority would let every final read time out: it is asked once first.
-    async fn open_final_at(&self, node: usize) -> Result<EtcdClient, Failure> {
-        let mut client = self.open(node, false).await?;
+    async fn open_final_at(&self, slot: usize, node: usize) -> Result<EtcdClient, Failure> {
+        let mut client = self.open(slot, node, false).await?;
         let probe = within(self.link.access.timeout, client.connection.probe(self.link.prefix.as_bytes())).await;
         match probe {
             Ok(()) => Ok(client),
@@ -138,7 +144,7 @@ impl Cluster for EtcdCluster {
     fn connect(&self, slot: usize) -> BoxFuture<'_, Result<Box<dyn Client>, Failure>> {
         Box::pin(async move {
             let node = self.choose(slot).await?;
-            let client = self.open(node, self.settings.serializable).await?;
+            let client = self.open(slot, node, self.settings.serializable).await?;
             Ok(Box::new(client) as Box<dyn Client>)
         })
     }
@@ -149,7 +155,7 @@ impl Cluster for EtcdCluster {
 
     fn connect_node(&self, node: NodeId) -> Option<BoxFuture<'_, Result<Box<dyn Client>, Failure>>> {
         Some(Box::pin(async move {
-            let client = self.open(usize::from(node.0), self.settings.serializable).await?;
+            let client = self.open(0, usize::from(node.0), self.settings.serializable).await?;
             Ok(Box::new(client) as Box<dyn Client>)
         }))
     }

@@ -9,8 +9,9 @@
 
 use super::failure;
 use super::wire::{
-    AuthenticateRequest, AuthenticateResponse, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse,
-    RangeRequest, RangeResponse, StatusRequest, StatusResponse, TxnRequest, TxnResponse,
+    AuthenticateRequest, AuthenticateResponse, DeleteRangeRequest, DeleteRangeResponse, LeaseGrantRequest,
+    LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse, PutRequest, PutResponse, RangeRequest,
+    RangeResponse, StatusRequest, StatusResponse, TxnRequest, TxnResponse,
 };
 use crate::record::system::{Failure, Secret};
 use http::uri::PathAndQuery;
@@ -42,8 +43,8 @@ pub(super) struct Login {
     pub password: Secret,
 }
 
-/// A connection to one member.
-#[derive(Debug)]
+/// A connection to one member; a clone is the same connection.
+#[derive(Clone, Debug)]
 pub(super) struct Connection {
     grpc: Grpc<Channel>,
     token: Option<MetadataValue<Ascii>>,
@@ -141,15 +142,39 @@ impl Connection {
         self.range(RangeRequest { key: key.to_vec(), ..RangeRequest::default() }).await.map(drop)
     }
 
+    /// Asks for a lease of so many seconds; its number.
+    pub(super) async fn grant_lease(&mut self, seconds: i64) -> Result<i64, Status> {
+        let request = LeaseGrantRequest { ttl: seconds, id: 0 };
+        let response: LeaseGrantResponse = self.call("/etcdserverpb.Lease/LeaseGrant", request).await?;
+        Ok(response.id)
+    }
+
+    /// Prolongs a lease; how many seconds it has then, none if there is no such lease.
+    pub(super) async fn keep_lease_alive(&mut self, id: i64) -> Result<i64, Status> {
+        let request = futures_util::stream::iter([LeaseKeepAliveRequest { id }]);
+        let mut request = Request::new(request);
+        self.authorize(&mut request);
+        self.grpc.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
+        let path = PathAndQuery::from_static("/etcdserverpb.Lease/LeaseKeepAlive");
+        let codec = Protobuf::<LeaseKeepAliveRequest, LeaseKeepAliveResponse>::new();
+        let answers = self.grpc.streaming(request, path, codec).await?;
+        let answer = answers.into_inner().message().await?;
+        answer.map(|answer| answer.ttl).ok_or_else(|| Status::unknown("no answer"))
+    }
+
+    fn authorize<Q>(&self, request: &mut Request<Q>) {
+        if let Some(token) = &self.token {
+            request.metadata_mut().insert("token", token.clone());
+        }
+    }
+
     async fn call<Q, A>(&mut self, path: &'static str, request: Q) -> Result<A, Status>
     where
         Q: Message + 'static,
         A: Message + Default + 'static,
     {
         let mut request = Request::new(request);
-        if let Some(token) = &self.token {
-            request.metadata_mut().insert("token", token.clone());
-        }
+        self.authorize(&mut request);
         self.grpc.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
         let answer = self.grpc.unary(request, PathAndQuery::from_static(path), Protobuf::new()).await?;
         Ok(answer.into_inner())

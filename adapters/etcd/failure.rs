@@ -19,6 +19,8 @@ const REFUSED: &str = "connection refused";
 const UNCONNECTED: &str = "cannot connect";
 /// No member says that there is a leader.
 pub(super) const NO_LEADER: &str = "no leader";
+/// No lease was granted.
+pub(super) const NO_LEASE: &str = "no lease";
 /// The member cannot confirm a read now.
 pub(super) const NO_MAJORITY: &str = "no majority";
 
@@ -27,6 +29,12 @@ pub(super) const DEFINITE: &[DefiniteFailure] = &[
     DefiniteFailure {
         error: Failure::MISMATCH,
         because: "the transaction was committed with its comparison failed, and it has no operations for that case",
+    },
+    DefiniteFailure { error: Failure::HELD, because: "the transaction was committed and found the lock's key there" },
+    DefiniteFailure { error: NO_LEASE, because: "a lock is asked for on a lease, and none was granted" },
+    DefiniteFailure {
+        error: LEASE_GONE,
+        because: "the leases of a transaction are looked up before any of it is carried out, alike on every member",
     },
     DefiniteFailure { error: REFUSED, because: "without a connection no request was sent" },
     DefiniteFailure {
@@ -74,8 +82,12 @@ pub(super) const DEFINITE: &[DefiniteFailure] = &[
     },
 ];
 
-/// Errors after which a new login may help.
-const LOGIN_AGAIN: [&str; 2] = ["etcdserver: invalid auth token", "etcdserver: revision of auth store is old"];
+/// The server's word for a lease that has run out or was revoked.
+const LEASE_GONE: &str = "etcdserver: requested lease not found";
+
+/// Errors after which a new connection, with a new login and a new lease, may help.
+const CONNECT_AGAIN: [&str; 3] =
+    ["etcdserver: invalid auth token", "etcdserver: revision of auth store is old", LEASE_GONE];
 
 /// The failure of a call on a connection.
 pub(super) fn of_call(status: &Status) -> Failure {
@@ -87,7 +99,7 @@ pub(super) fn of_call(status: &Status) -> Failure {
     let from_server = message.starts_with("etcdserver: ") || message.starts_with("raft ");
     if from_server && DEFINITE.iter().any(|row| row.error == message) {
         let failure = Failure::definite(message);
-        return if LOGIN_AGAIN.contains(&message) { failure.reconnecting() } else { failure };
+        return if CONNECT_AGAIN.contains(&message) { failure.reconnecting() } else { failure };
     }
     if from_server {
         Failure::indefinite(message)

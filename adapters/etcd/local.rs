@@ -2,6 +2,7 @@
 
 use super::settings::Settings;
 use crate::record::cluster::address::{addresses, announced, own};
+use crate::record::cluster::disks::remove_data;
 use crate::record::cluster::links::Links;
 use crate::record::cluster::network::Network;
 use crate::record::cluster::process::{Child, Launch};
@@ -96,12 +97,7 @@ impl Local {
     pub(super) fn stop(&self) -> Result<(), SystemError> {
         self.children.lock().clear();
         for member in &self.members {
-            match std::fs::remove_dir_all(&member.folder) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(SystemError::io(format!("removing {}", member.folder.display()))(error));
-                }
-                _ => {}
-            }
+            remove_data(&member.folder).map_err(SystemError::io(format!("removing {}", member.folder.display())))?;
         }
         Ok(())
     }

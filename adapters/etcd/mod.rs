@@ -2,12 +2,13 @@
 //!
 //! Each client talks to one member, reads and writes alike, and to no other: which one is chosen when it
 //! connects. By default clients are spread over all members, since etcd promises the same everywhere.
-//! Leases, locks, watches and older revisions are not used, and membership is not changed.
+//! Watches and older revisions are not used, and leases only by locks.
 
 mod client;
 mod cluster;
 mod connection;
 mod failure;
+mod lease;
 mod local;
 mod settings;
 mod tls;
@@ -30,7 +31,15 @@ static INFO: AdapterInfo = AdapterInfo {
     name: "etcd",
     about: "the replicated key-value store of Kubernetes, over Raft",
     topologies: &[Topology { name: "", about: "three members on loopback; nodes=1|3|5 changes how many" }],
-    functions: &[Function::Read, Function::Write, Function::Cas, Function::Add, Function::Members],
+    functions: &[
+        Function::Read,
+        Function::Write,
+        Function::Cas,
+        Function::Add,
+        Function::Members,
+        Function::Acquire,
+        Function::Release,
+    ],
     options: settings::OPTIONS,
     promises: &[
         Promise {
@@ -51,7 +60,7 @@ static INFO: AdapterInfo = AdapterInfo {
             url: "https://etcd.io/docs/v3.3/learning/api_guarantees/",
         },
         Promise {
-            when: "locks on leases (not used by this adapter)",
+            when: "locks on leases",
             promises: "no mutual exclusion by itself: a lease can run out while its holder still believes to hold \
                        it, so what is protected must check the lock's revision",
             url: "https://etcd.io/docs/v3.5/learning/why/#notes-on-the-usage-of-lock-and-lease",
@@ -106,7 +115,8 @@ fn link(backend: &Backend, nodes: &[String], local: Option<Local>) -> Result<Lin
     let authority = |endpoint: &Endpoint| endpoint.uri().authority().map(ToString::to_string).unwrap_or_default();
     let addresses = endpoints.iter().map(authority).collect();
     let access = Access { endpoints, login, timeout: backend.timeout };
-    Ok(Link { access, addresses, prefix: backend.prefix.as_str().into(), local })
+    let (prefix, clients) = (backend.prefix.as_str().into(), backend.clients.clone());
+    Ok(Link { access, addresses, prefix, local, clients })
 }
 
 /// `host:port`, or the same after `http://` or `https://`. Without either, TLS settings decide.

@@ -13,6 +13,12 @@ pub(super) const OPTIONS: &[OptionInfo] = &[
         about: "whether a read is confirmed by a majority or answered from the member's own, maybe stale, state",
     },
     OptionInfo {
+        name: LOCK_TTL,
+        values: "2..=60 s",
+        default: "2",
+        about: "how long the lease that a client's locks are on lasts without being kept alive",
+    },
+    OptionInfo {
         name: HEARTBEAT,
         values: "1..=10000 ms",
         default: "100",
@@ -27,6 +33,7 @@ pub(super) const OPTIONS: &[OptionInfo] = &[
     },
 ];
 
+const LOCK_TTL: &str = "lock-ttl";
 const NODES: &str = "nodes";
 const READS: &str = "reads";
 const HEARTBEAT: &str = "heartbeat-interval";
@@ -39,6 +46,8 @@ pub(super) struct Settings {
     pub nodes: usize,
     /// Whether reads are answered from the member's own state.
     pub serializable: bool,
+    /// The time of the lease that locks are on.
+    pub lock_time: Duration,
     /// The leader's heartbeat.
     pub heartbeat: Duration,
     /// How long a member waits for one.
@@ -62,6 +71,7 @@ impl Settings {
         let settings = Self {
             nodes: one_of(backend, NODES, &[("3", 3), ("1", 1), ("5", 5)])?,
             serializable: one_of(backend, READS, &[("linearizable", false), ("serializable", true)])?,
+            lock_time: seconds(backend, LOCK_TTL, 2, 2..=60)?,
             heartbeat: milliseconds(backend, HEARTBEAT, 100, 1..=10_000)?,
             election: milliseconds(backend, ELECTION, 1_000, 10..=50_000)?,
         };
@@ -81,6 +91,7 @@ impl Settings {
         let reads = if self.serializable { "serializable" } else { "linearizable" };
         let mut config =
             vec![(NODES.to_owned(), existing.unwrap_or(self.nodes).to_string()), (READS.to_owned(), reads.to_owned())];
+        config.push((LOCK_TTL.to_owned(), format!("{}s", self.lock_time.as_secs())));
         if existing.is_none() {
             config.push((HEARTBEAT.to_owned(), format!("{}ms", self.heartbeat.as_millis())));
             config.push((ELECTION.to_owned(), format!("{}ms", self.election.as_millis())));
@@ -144,6 +155,19 @@ fn one_of<T: Copy>(backend: &Backend, option: &str, choices: &[(&str, T)]) -> Re
         let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
         bad(option, value, format!("it is one of {}", words.join(", ")))
     })
+}
+
+fn seconds(
+    backend: &Backend,
+    option: &str,
+    default: u64,
+    range: std::ops::RangeInclusive<u64>,
+) -> Result<Duration, SystemError> {
+    let Some(value) = backend.option(option) else { return Ok(Duration::from_secs(default)) };
+    match value.parse() {
+        Ok(number) if range.contains(&number) => Ok(Duration::from_secs(number)),
+        _ => Err(bad(option, value, format!("it is a number of seconds from {} to {}", range.start(), range.end()))),
+    }
 }
 
 fn milliseconds(

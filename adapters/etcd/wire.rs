@@ -57,6 +57,9 @@ pub(super) struct PutRequest {
     pub key: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
     pub value: Vec<u8>,
+    /// The lease that the key goes with; zero for none.
+    #[prost(int64, tag = "3")]
+    pub lease: i64,
 }
 
 /// The answer to [`PutRequest`].
@@ -103,12 +106,11 @@ pub(super) enum CompareResult {
     Equal = 0,
 }
 
-/// What [`Compare`] compares. Zero is the key's version, which is not used here but must be named, since
-/// protobuf's default is zero.
+/// What [`Compare`] compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 pub(super) enum CompareTarget {
-    /// How often the key was written.
+    /// How often the key was written since it was created; zero for an absent key.
     Version = 0,
     /// The stored value; the comparison fails for an absent key.
     Value = 3,
@@ -119,6 +121,8 @@ pub(super) enum CompareTarget {
 pub(super) struct RequestOp {
     #[prost(message, optional, tag = "2")]
     pub put: Option<PutRequest>,
+    #[prost(message, optional, tag = "3")]
+    pub delete: Option<DeleteRangeRequest>,
 }
 
 /// `KV/Txn`: does `success` if all of `compare` hold, and nothing otherwise.
@@ -137,6 +141,39 @@ pub(super) struct TxnResponse {
     pub header: Option<ResponseHeader>,
     #[prost(bool, tag = "2")]
     pub succeeded: bool,
+}
+
+/// `Lease/LeaseGrant`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct LeaseGrantRequest {
+    /// Seconds.
+    #[prost(int64, tag = "1")]
+    pub ttl: i64,
+    /// Zero for any.
+    #[prost(int64, tag = "2")]
+    pub id: i64,
+}
+
+/// The answer to [`LeaseGrantRequest`].
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct LeaseGrantResponse {
+    #[prost(int64, tag = "2")]
+    pub id: i64,
+}
+
+/// One message of `Lease/LeaseKeepAlive`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct LeaseKeepAliveRequest {
+    #[prost(int64, tag = "1")]
+    pub id: i64,
+}
+
+/// The answer to [`LeaseKeepAliveRequest`].
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct LeaseKeepAliveResponse {
+    /// Seconds that are left; zero if there is no such lease.
+    #[prost(int64, tag = "3")]
+    pub ttl: i64,
 }
 
 /// `Maintenance/Status`.
@@ -201,13 +238,28 @@ mod tests {
             key: b"k".into(),
             value: Some(b"1".into()),
         };
-        let put = RequestOp { put: Some(PutRequest { key: b"k".into(), value: b"2".into() }) };
+        let put = PutRequest { key: b"k".into(), value: b"2".into(), ..PutRequest::default() };
+        let put = RequestOp { put: Some(put), ..RequestOp::default() };
         let request = TxnRequest { compare: vec![compare], success: vec![put] };
         let expected = [
             &[0x0a, 8, 0x10, 3, 0x1a, 1, b'k', 0x3a, 1, b'1'][..], // 1: compare {2: VALUE, 3: key, 7: value}
             &[0x12, 8, 0x12, 6, 0x0a, 1, b'k', 0x12, 1, b'2'][..], // 2: success {2: put {1: key, 2: value}}
         ];
         assert_eq!(request.encode_to_vec(), expected.concat());
+    }
+
+    #[test]
+    fn leases_and_what_is_on_them_have_the_published_field_numbers() {
+        assert_eq!(LeaseGrantRequest { ttl: 2, id: 0 }.encode_to_vec(), [0x08, 2]);
+        assert_eq!(LeaseKeepAliveRequest { id: 7 }.encode_to_vec(), [0x08, 7]);
+        // 1: header {2: member 7}, 2: id 9, 3: seconds 2
+        assert_eq!(LeaseGrantResponse::decode(&[0x0a, 2, 0x10, 7, 0x10, 9, 0x18, 2][..]).expect("valid").id, 9);
+        assert_eq!(LeaseKeepAliveResponse::decode(&[0x0a, 2, 0x10, 7, 0x10, 9, 0x18, 2][..]).expect("valid").ttl, 2);
+        let put = PutRequest { key: b"k".into(), value: b"2".into(), lease: 9 };
+        assert_eq!(put.encode_to_vec(), [0x0a, 1, b'k', 0x12, 1, b'2', 0x18, 9]);
+        let delete = DeleteRangeRequest { key: b"k".into(), ..DeleteRangeRequest::default() };
+        let delete = RequestOp { delete: Some(delete), ..RequestOp::default() };
+        assert_eq!(delete.encode_to_vec(), [0x1a, 3, 0x0a, 1, b'k']);
     }
 
     #[test]

@@ -8,8 +8,9 @@
 use super::directory::{Directory, Site};
 use super::failure::{NO_PRIMARY, NO_REPLICA, classify, is_misdirected};
 use super::link::{Link, LinkError};
+use super::lock::Held;
 use super::placement::{Placement, Shard};
-use crate::record::system::{Action, Answer, Client, Failure, NodeId, ReadFrom, Reply};
+use crate::record::system::{Action, Answer, Certainty, Client, Failure, NodeId, ReadFrom, Reply};
 use futures_util::future::BoxFuture;
 use redis::{Cmd, Value};
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub(super) struct Manner {
     pub(super) read_from: ReadFrom,
     /// Replicas that must confirm a write, 0 for no WAIT.
     pub(super) wait: u32,
+    /// When a lock ends by itself.
+    pub(super) lock_time: Duration,
     pub(super) prefix: String,
     /// The bound on one operation.
     pub(super) timeout: Duration,
@@ -44,6 +47,8 @@ pub(super) struct RedisClient {
     /// Whether to ask anew who the primary is.
     stale: bool,
     links: Vec<(Arc<str>, Link)>,
+    /// The lock that it has acquired, or is acquiring.
+    held: Option<Held>,
     /// The server of the last operation.
     asked: Option<NodeId>,
 }
@@ -53,7 +58,8 @@ impl RedisClient {
     pub(super) async fn connect(site: Arc<Site>, manner: Arc<Manner>, slot: usize) -> Result<Self, Failure> {
         let placement =
             site.placement(slot, manner.timeout).await.map_err(|error| Failure::definite(unknown(&error)))?;
-        let mut client = Self { site, manner, slot, placement, stale: false, links: Vec::new(), asked: None };
+        let mut client =
+            Self { site, manner, slot, placement, stale: false, links: Vec::new(), held: None, asked: None };
         if let [only] = client.placement.shards.as_slice() {
             let address = client.reader(only).ok_or_else(|| Failure::definite(NO_REPLICA))?;
             let timeout = client.manner.timeout;
@@ -64,6 +70,13 @@ impl RedisClient {
     }
 
     async fn perform(&mut self, action: &Action) -> Result<Reply, Failure> {
+        match action {
+            Action::Acquire { .. } | Action::Release { .. } => self.lock_or_unlock(action).await,
+            _ => self.request(action).await,
+        }
+    }
+
+    async fn request(&mut self, action: &Action) -> Result<Reply, Failure> {
         if self.stale {
             let bound = self.manner.timeout / 2;
             match self.site.placement(self.slot, bound).await {
@@ -92,11 +105,12 @@ impl RedisClient {
     }
 
     async fn exchange(&mut self, address: &Arc<str>, key: &str, action: &Action) -> Result<Answer, Failure> {
+        let command = self.command(action, key);
         // Half of the operation's time, so that a server that does not answer is noticed while it is still
         // certain that nothing was sent.
         let bound = self.manner.timeout / 2;
         let sent = match self.open(address, bound).await {
-            Ok(link) => link.send(&command(action, key)).await,
+            Ok(link) => link.send(&command).await,
             Err(error) => Err(error),
         };
         let value = match sent {
@@ -114,6 +128,38 @@ impl RedisClient {
             self.wait_for_replicas(address).await?;
         }
         Ok(answer)
+    }
+
+    fn command(&mut self, action: &Action, key: &str) -> Cmd {
+        match *action {
+            Action::Acquire { key: lock } => {
+                let time = self.manner.lock_time;
+                self.held.insert(Held::new(lock, time)).acquire(key, time)
+            }
+            // Of a lock that was never acquired the script finds nothing to delete.
+            Action::Release { key: lock } => {
+                self.held.get_or_insert_with(|| Held::new(lock, Duration::ZERO)).release(key)
+            }
+            _ => command(action, key),
+        }
+    }
+
+    /// Takes or gives back a lock. A lock ends by itself when it is not given back, so that a failed release may still
+    /// take effect: it is never definite.
+    async fn lock_or_unlock(&mut self, action: &Action) -> Result<Reply, Failure> {
+        let releases = matches!(action, Action::Release { .. });
+        if releases && self.held.as_ref().is_none_or(|held| !held.is_of(action.key()) || held.is_over()) {
+            self.held = None;
+            return Ok(Reply { answer: Answer::Lost, node: None });
+        }
+        let result = self.request(action).await;
+        if releases || result.is_err() {
+            self.held = None;
+        }
+        result.map_err(|failure| {
+            let certainty = if releases { Certainty::Indefinite } else { failure.certainty };
+            Failure { certainty, ..failure }
+        })
     }
 
     /// Asks how many replicas have the write that this connection has just made.
@@ -215,6 +261,13 @@ impl Client for RedisClient {
         Box::pin(self.perform(action))
     }
 
+    fn lost(&mut self) -> BoxFuture<'_, ()> {
+        match &self.held {
+            Some(held) => Box::pin(tokio::time::sleep_until(held.until().into())),
+            None => Box::pin(std::future::pending()),
+        }
+    }
+
     fn node(&self) -> Option<NodeId> {
         self.asked
     }
@@ -252,6 +305,7 @@ fn command(action: &Action, key: &str) -> Cmd {
         Action::Cas { from, to, .. } => command.arg("EVAL").arg(COMPARE_AND_SET).arg(1).arg(key).arg(from).arg(to),
         Action::Add { element, .. } => command.arg("SADD").arg(key).arg(element),
         Action::Members { .. } => command.arg("SMEMBERS").arg(key),
+        Action::Acquire { .. } | Action::Release { .. } => unreachable!("those of locks know their token"),
     };
     command
 }
@@ -261,10 +315,12 @@ fn answer(action: &Action, value: Value) -> Result<Answer, Failure> {
     match (action, value) {
         (Action::Read { .. }, Value::Nil) => Ok(Answer::Value(None)),
         (Action::Read { .. }, value) => integer(&value).map(|value| Answer::Value(Some(value))).ok_or_else(wrong),
-        (Action::Write { .. }, Value::Okay)
-        | (Action::Cas { .. }, Value::Int(1))
+        (Action::Write { .. } | Action::Acquire { .. }, Value::Okay)
+        | (Action::Cas { .. } | Action::Release { .. }, Value::Int(1))
         | (Action::Add { .. }, Value::Int(0 | 1)) => Ok(Answer::Done),
         (Action::Cas { .. }, Value::Int(0)) => Err(Failure::definite(Failure::MISMATCH)),
+        (Action::Acquire { .. }, Value::Nil) => Err(Failure::definite(Failure::HELD)),
+        (Action::Release { .. }, Value::Int(0)) => Ok(Answer::Lost),
         (Action::Members { .. }, Value::Set(values) | Value::Array(values)) => {
             values.iter().map(integer).collect::<Option<Vec<_>>>().map(Answer::Members).ok_or_else(wrong)
         }
@@ -282,7 +338,7 @@ fn integer(value: &Value) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::system::{Certainty, Key};
+    use crate::record::system::Key;
 
     #[test]
     fn an_unknown_primary_begins_with_the_words_of_its_row() {
@@ -301,6 +357,11 @@ mod tests {
         assert_eq!((mismatch.certainty, mismatch.error.as_str()), (Certainty::Definite, Failure::MISMATCH));
         let members = Value::Set(vec![text("1"), text("2")]);
         assert_eq!(answer(&Action::Members { key }, members), Ok(Answer::Members(vec![1, 2])));
+        assert_eq!(answer(&Action::Acquire { key }, Value::Okay), Ok(Answer::Done));
+        let held = answer(&Action::Acquire { key }, Value::Nil).unwrap_err();
+        assert_eq!((held.certainty, held.error.as_str()), (Certainty::Definite, Failure::HELD));
+        assert_eq!(answer(&Action::Release { key }, Value::Int(1)), Ok(Answer::Done));
+        assert_eq!(answer(&Action::Release { key }, Value::Int(0)), Ok(Answer::Lost), "it was somebody else's");
     }
 
     #[test]

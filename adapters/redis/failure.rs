@@ -19,6 +19,7 @@ pub(super) const NO_REPLICA: &str = "no replica known";
 
 /// The failure table.
 pub(super) const DEFINITE: &[DefiniteFailure] = &[
+    DefiniteFailure { error: Failure::HELD, because: "SET NX found the key and left it as it was" },
     DefiniteFailure {
         error: Failure::MISMATCH,
         because: "the script compared, found another value and returned without writing",
@@ -148,6 +149,7 @@ mod tests {
             include_str!("health.rs"),
             include_str!("link.rs"),
             include_str!("local.rs"),
+            include_str!("lock.rs"),
             include_str!("mod.rs"),
             include_str!("placement.rs"),
             include_str!("running.rs"),
@@ -169,6 +171,7 @@ mod tests {
                 "CLOSED" => CLOSED,
                 "NO_REPLICA" => NO_REPLICA,
                 "Failure::MISMATCH" => Failure::MISMATCH,
+                "Failure::HELD" => Failure::HELD,
                 // A test beside that function says how its sentence begins.
                 "NO_PRIMARY" | "unknown(&error" => NO_PRIMARY,
                 // The guard of that arm looks the code up in the table.

@@ -5,6 +5,7 @@
 
 use super::settings::Settings;
 use crate::record::cluster::address::own;
+use crate::record::cluster::disks::remove_data;
 use crate::record::cluster::links::Links;
 use crate::record::cluster::network::Network;
 use crate::record::cluster::process::{Child, Launch};
@@ -98,12 +99,7 @@ impl Servers {
         let folders: Vec<_> = children.iter().map(|child| child.launch().folder.clone()).collect();
         drop(children);
         for folder in folders {
-            match std::fs::remove_dir_all(&folder) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(SystemError::Io { doing: format!("removing {}", folder.display()), source: error });
-                }
-                _ => {}
-            }
+            remove_data(&folder).map_err(SystemError::io(format!("removing {}", folder.display())))?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 //! | `standalone`, `sentinel`, `cluster` | how each topology is started, and when it is healthy |
 //! | `local`, `existing` | server processes; a cluster that was there before |
 //! | `directory`, `placement` | who the primary is; which server holds a key |
-//! | `link`, `client` | one connection; one logical process |
+//! | `link`, `client`, `lock` | one connection; one logical process; locks on a key |
 //! | `failure` | which errors prove that nothing happened |
 //! | `running` | the whole, as the recorder sees it |
 //!
@@ -38,6 +38,7 @@ mod failure;
 mod health;
 mod link;
 mod local;
+mod lock;
 mod placement;
 mod running;
 mod sentinel;
@@ -92,6 +93,7 @@ async fn run(backend: &Backend, deadline: Instant) -> Result<Running, SystemErro
     let manner = Manner {
         read_from: backend.read_from,
         wait: settings.wait,
+        lock_time: settings.lock_time,
         prefix: backend.prefix.clone(),
         timeout: backend.timeout,
     };

@@ -6,7 +6,7 @@
 
 use super::client::{Manner, RedisClient};
 use super::directory::Site;
-use super::health::{LOOK, info, pause, until_healthy};
+use super::health::{LOOK, bounded, info, pause, until_healthy};
 use super::local::{Servers, server};
 use super::settings::{Settings, Topology};
 use super::{cluster, existing, sentinel};
@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How often settling starts ended servers: a kill may be noticed only while waiting, but a server that keeps
 /// ending is an error.
@@ -164,9 +164,9 @@ impl Cluster for Running {
     }
 
     fn connect_final(&self, slot: usize) -> BoxFuture<'_, Result<Box<dyn Client>, Failure>> {
-        let Manner { wait, timeout, .. } = *self.manner;
+        let Manner { wait, timeout, lock_time, .. } = *self.manner;
         let prefix = self.manner.prefix.clone();
-        Box::pin(self.client(slot, Arc::new(Manner { read_from: ReadFrom::Primary, wait, prefix, timeout })))
+        Box::pin(self.client(slot, Arc::new(Manner { read_from: ReadFrom::Primary, wait, lock_time, prefix, timeout })))
     }
 
     /// The nodes of a sharded cluster do not all hold every key.
@@ -174,9 +174,11 @@ impl Cluster for Running {
         if self.settings.topology == Topology::Cluster {
             return None;
         }
-        let Manner { wait, timeout, .. } = *self.manner;
+        let Manner { wait, timeout, lock_time, .. } = *self.manner;
         let prefix = self.manner.prefix.clone();
-        Some(Box::pin(self.client(0, Arc::new(Manner { read_from: ReadFrom::Node(node), wait, prefix, timeout }))))
+        Some(Box::pin(
+            self.client(0, Arc::new(Manner { read_from: ReadFrom::Node(node), wait, lock_time, prefix, timeout })),
+        ))
     }
 
     fn settle(&self, deadline: Instant) -> BoxFuture<'_, Result<(), SystemError>> {
@@ -223,6 +225,18 @@ impl Cluster for Running {
                 link.ask::<String>(&["PING"]).await.map(drop)
             };
             asked.await.map_err(|error: super::link::LinkError| error.to_string())
+        })
+    }
+
+    fn wall_clock(&self, node: NodeId) -> BoxFuture<'_, Option<SystemTime>> {
+        Box::pin(async move {
+            let address = self.site.nodes.get(usize::from(node.0))?;
+            let time = async {
+                let mut link = self.site.access.open(address, LOOK).await?;
+                link.ask::<(u64, u64)>(&["TIME"]).await
+            };
+            let (seconds, microseconds) = bounded(time).await.ok()?;
+            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds) + Duration::from_micros(microseconds))
         })
     }
 

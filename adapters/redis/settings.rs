@@ -6,6 +6,7 @@
 
 use super::catalogue::OPTIONS;
 use crate::record::system::{Backend, SystemError};
+use std::time::Duration;
 
 /// What is started or reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub(super) struct Settings {
     pub(super) topology: Topology,
     /// Replicas that must acknowledge a write, 0 for no WAIT.
     pub(super) wait: u32,
+    /// When a lock ends by itself.
+    pub(super) lock_time: Duration,
     /// The append-only file, `None` for no persistence at all.
     pub(super) appendfsync: Option<Fsync>,
     /// Replicas without which a primary refuses writes.
@@ -96,6 +99,7 @@ impl Settings {
         Ok(Self {
             topology,
             wait: number(backend, "wait", 0, 0..=100)?,
+            lock_time: Duration::from_secs(number(backend, "lock-ttl", 2, 1..=60)?),
             appendfsync: appendfsync(backend)?,
             replicas_to_write_min: number(backend, "min-replicas-to-write", 0, 0..=100)?,
             down_after_ms: number(backend, "down-after", DOWN_AFTER_MS, 100..=600_000)?,
@@ -108,6 +112,7 @@ impl Settings {
     pub(super) fn config(&self) -> Vec<(String, String)> {
         let mut config = vec![
             ("wait", self.wait.to_string()),
+            ("lock-ttl", self.lock_time.as_secs().to_string()),
             ("save", String::new()),
             ("appendonly", if self.appendfsync.is_some() { "yes" } else { "no" }.to_owned()),
             ("appendfsync", self.appendfsync.map_or("none", Fsync::word).to_owned()),

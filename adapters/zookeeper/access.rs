@@ -94,8 +94,17 @@ impl Access {
 
     /// How znodes are created: for everybody without credentials, for their owner alone with them.
     pub(super) fn create_options(&self) -> CreateOptions<'static> {
+        self.options(CreateMode::Persistent)
+    }
+
+    /// The same for those that go with the session.
+    pub(super) fn lock_options(&self) -> CreateOptions<'static> {
+        self.options(CreateMode::Ephemeral)
+    }
+
+    fn options(&self, mode: CreateMode) -> CreateOptions<'static> {
         let acls = if self.credentials.is_some() { Acls::creator_all() } else { Acls::anyone_all() };
-        CreateMode::Persistent.with_acls(acls)
+        mode.with_acls(acls)
     }
 }
 

@@ -3,12 +3,15 @@
 //! A register is the znode `<parent>/<key>` whose data are its value in decimal digits; a set is the same
 //! znode without data, with one child for each element. An object that nobody wrote has no znode.
 //!
+//! A lock is an ephemeral znode, which goes with its holder's session. The holder stops believing in it as soon as its
+//! connection is lost: the session may go on for a while, but not be relied on.
+//!
 //! A session is served by one server and answers in the order of its requests, so `sync` and the read after
 //! it are sent together. Requests go out when a future is made, in the order of the calls.
 
 use super::failures::{NODE_EXISTS, NOT_CONNECTED, failure};
 use super::settings::Reads;
-use crate::record::system::{Action, Answer, Client, Failure, Key, NodeId, Reply};
+use crate::record::system::{Action, Answer, Certainty, Client, Failure, Key, NodeId, Reply};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -29,6 +32,9 @@ pub(super) struct Session {
     parent: Arc<str>,
     reads: Reads,
     create_options: CreateOptions<'static>,
+    lock_options: CreateOptions<'static>,
+    /// The connection was seen lost.
+    is_lost: bool,
 }
 
 /// A register's value with the version of its znode.
@@ -40,9 +46,10 @@ impl Session {
         node: NodeId,
         parent: Arc<str>,
         reads: Reads,
-        create_options: CreateOptions<'static>,
+        (create_options, lock_options): (CreateOptions<'static>, CreateOptions<'static>),
     ) -> Self {
-        Self { states: library.state_watcher(), library, node, parent, reads, create_options }
+        let states = library.state_watcher();
+        Self { states, library, node, parent, reads, create_options, lock_options, is_lost: false }
     }
 
     async fn perform(&mut self, action: &Action) -> Result<Answer, Failure> {
@@ -53,6 +60,8 @@ impl Session {
             Action::Cas { from, to, .. } => self.compare_and_set(&path, *from, *to).await,
             Action::Add { element, .. } => self.add(&path, *element).await,
             Action::Members { .. } => self.members(&path).await,
+            Action::Acquire { .. } => self.acquire(&path).await,
+            Action::Release { .. } => self.release(&path).await,
         }
     }
 
@@ -64,8 +73,9 @@ impl Session {
     /// an operation that began then would wait for seconds, and one connection would be two. So a session
     /// whose connection was ever lost sends nothing more.
     fn expect_connected(&mut self) -> Result<(), Failure> {
-        let changed = self.states.changed().now_or_never().is_some();
-        if changed || self.states.peek_state() != SessionState::SyncConnected {
+        self.is_lost |= self.states.changed().now_or_never().is_some();
+        self.is_lost |= self.states.peek_state() != SessionState::SyncConnected;
+        if self.is_lost {
             return Err(Failure::definite(NOT_CONNECTED).reconnecting());
         }
         Ok(())
@@ -149,6 +159,29 @@ impl Session {
         Err(failure(&Error::NoNode))
     }
 
+    /// Creates the lock's znode for as long as the session lasts.
+    async fn acquire(&mut self, path: &str) -> Result<Answer, Failure> {
+        self.expect_connected()?;
+        match self.library.create(path, b"", &self.lock_options).await {
+            Ok(_) => Ok(Answer::Done),
+            Err(Error::NodeExists) => Err(Failure::definite(Failure::HELD)),
+            Err(error) => Err(failure(&error)),
+        }
+    }
+
+    /// Deletes the lock's znode. It goes with the session in any case, so a failed release may still take effect.
+    async fn release(&mut self, path: &str) -> Result<Answer, Failure> {
+        if self.expect_connected().is_err() {
+            return Ok(Answer::Lost);
+        }
+        match self.library.delete(path, None).await {
+            Ok(()) => Ok(Answer::Done),
+            // As long as this session lasts, so does its znode: it was lost, and is nobody's.
+            Err(Error::NoNode) => Ok(Answer::Lost),
+            Err(error) => Err(Failure { certainty: Certainty::Indefinite, ..failure(&error) }),
+        }
+    }
+
     async fn members(&mut self, path: &str) -> Result<Answer, Failure> {
         self.expect_connected()?;
         let sync = (self.reads == Reads::Sync).then(|| self.library.sync(path));
@@ -173,6 +206,15 @@ impl Client for Session {
                 Ok(answer) => Ok(Reply { answer, node: Some(node) }),
                 Err(failure) => Err(failure.at(node)),
             }
+        })
+    }
+
+    fn lost(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if self.states.peek_state() == SessionState::SyncConnected {
+                self.states.changed().await;
+            }
+            self.is_lost = true;
         })
     }
 

@@ -202,7 +202,7 @@ impl Ensemble {
         let Ok(library) = self.access.open(node).await else {
             return Err(Failure::definite(CANNOT_CONNECT).at(id).reconnecting());
         };
-        let options = self.access.create_options();
+        let options = (self.access.create_options(), self.access.lock_options());
         Ok(Box::new(Session::new(library, id, Arc::clone(&self.parent), reads, options)))
     }
 

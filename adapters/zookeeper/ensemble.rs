@@ -6,11 +6,13 @@
 use super::settings::Settings;
 use super::status::Role;
 use crate::record::cluster::address::addresses;
+use crate::record::cluster::disks::remove_data;
 use crate::record::cluster::links::Links;
 use crate::record::cluster::network::Network;
 use crate::record::cluster::process::{Child, Launch};
 use crate::record::system::{Program, SystemError};
 use std::fmt::Write;
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -82,7 +84,7 @@ impl Server {
     /// Kills it and removes its data.
     pub(super) fn remove(mut self) -> Result<(), SystemError> {
         self.child.kill();
-        std::fs::remove_dir_all(&self.folder).map_err(SystemError::io(format!("removing {}", self.folder.display())))
+        remove_data(&self.folder).map_err(SystemError::io(format!("removing {}", self.folder.display())))
     }
 }
 
@@ -172,12 +174,7 @@ fn configure(
 ) -> Result<PathBuf, SystemError> {
     let folder = runs.join(format!("n{id}"));
     // A run always begins with empty servers, whatever an earlier one left in this folder.
-    match std::fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(SystemError::io(format!("removing {}", folder.display()))(error));
-        }
-        _ => {}
-    }
+    remove_data(&folder).map_err(SystemError::io(format!("removing {}", folder.display())))?;
     let data = folder.join("data");
     std::fs::create_dir_all(&data).map_err(SystemError::io(format!("creating {}", data.display())))?;
     for (file, text) in [
@@ -186,7 +183,14 @@ fn configure(
         (folder.join(HOSTS), hosts(id, members.len())),
         (folder.join("zoo.cfg"), configuration(settings, &folder)),
     ] {
-        std::fs::write(&file, text).map_err(SystemError::io(format!("writing {}", file.display())))?;
+        std::fs::write(&file, text)
+            .and_then(|()| File::open(&file)?.sync_all())
+            .map_err(SystemError::io(format!("writing {}", file.display())))?;
+    }
+    // A power cut may take what a server has not made sure of, but not what was there before it.
+    for folder in [&data, &folder] {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(SystemError::io(format!("syncing {}", folder.display())))?;
     }
     Ok(folder)
 }

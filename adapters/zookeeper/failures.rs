@@ -25,6 +25,7 @@ pub(super) const DEFINITE: &[DefiniteFailure] = &[
         error: Failure::MISMATCH,
         because: "the value that was read is not the expected one, so no write was sent",
     },
+    DefiniteFailure { error: Failure::HELD, because: "create was refused: somebody has the lock" },
     DefiniteFailure {
         error: NOT_CONNECTED,
         because: "the connection was found lost before sending, and whatever was sent earlier had been refused",

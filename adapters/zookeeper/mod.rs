@@ -5,7 +5,7 @@
 //! performs operations, `failures` says which errors are definite, `subtree` keeps a run's znodes apart from
 //! anybody else's, `ensemble` starts servers and `cluster` joins all of it.
 //!
-//! It does not use watches, ephemeral or sequential znodes, transactions or reconfiguration.
+//! It does not use watches, sequential znodes, transactions or reconfiguration, and ephemeral znodes only for locks.
 
 mod access;
 mod client;
@@ -29,7 +29,15 @@ const INFO: AdapterInfo = AdapterInfo {
     name: "zookeeper",
     about: "Apache ZooKeeper: linearizable writes, reads from the connected server",
     topologies: &[Topology { name: "", about: "an ensemble of 3 servers (option nodes: 1, 3 or 5)" }],
-    functions: &[Function::Read, Function::Write, Function::Cas, Function::Add, Function::Members],
+    functions: &[
+        Function::Read,
+        Function::Write,
+        Function::Cas,
+        Function::Add,
+        Function::Members,
+        Function::Acquire,
+        Function::Release,
+    ],
     options: settings::OPTIONS,
     promises: &[
         Promise {

@@ -4,6 +4,7 @@ use super::heal::journals;
 use super::{Exit, Failed, Format};
 use crate::adapters;
 use crate::record::cluster::network;
+use crate::record::faults::need::Need;
 use crate::record::faults::{self, Fault, journal};
 use crate::record::system::{AdapterInfo, Program};
 use clap::Args;
@@ -43,31 +44,12 @@ impl Checkup {
 
 /// What was found about faults.
 struct FaultCheckup {
+    /// What faults need, and what keeps it from being there, if anything does.
+    needs: Vec<(Need, Option<String>)>,
     /// What keeps nodes from running in namespaces, if anything does.
     no_network: Option<String>,
     /// What killed runs have left.
     left_over: Vec<String>,
-}
-
-/// By which means a fault acts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum By {
-    Signals,
-    Commands,
-    Namespaces,
-    Proxies,
-}
-
-impl By {
-    /// The means that would be taken, if there are any.
-    fn of(fault: &dyn Fault, has_network: bool) -> Option<Self> {
-        match fault.info().needs_network {
-            false if fault.acts_on_existing() => Some(Self::Commands),
-            false => Some(Self::Signals),
-            true if has_network => Some(Self::Namespaces),
-            true => fault.acts_on_links().then_some(Self::Proxies),
-        }
-    }
 }
 
 impl FaultCheckup {
@@ -76,32 +58,42 @@ impl FaultCheckup {
         for path in journals(runs).map_err(Failed::environment)? {
             left_over.extend(journal::left_over(&path).map_err(Failed::environment)?);
         }
-        Ok(Self { no_network: network::missing_means(), left_over })
+        let needs = Need::ALL.map(|need| (need, need.missing())).to_vec();
+        Ok(Self { needs, no_network: network::missing_means(), left_over })
     }
 
-    /// The names of the faults that this machine makes act by those means; `None` for those without.
-    fn names(&self, wanted: Option<By>) -> Vec<&'static str> {
-        let of = |fault: &&&dyn Fault| By::of(**fault, self.no_network.is_none()) == wanted;
-        faults::all().iter().filter(of).map(|fault| fault.info().name).collect()
+    /// Whether they can act, the names of faults, and by what means or why not: a line for each means.
+    fn lines(&self) -> Vec<(bool, String, String)> {
+        let names = |of: &dyn Fn(&dyn Fault) -> bool| {
+            let names: Vec<_> =
+                faults::all().iter().filter(|fault| of(**fault)).map(|fault| fault.info().name).collect();
+            names.join(", ")
+        };
+        let mut lines = Vec::new();
+        for (need, missing) in &self.needs {
+            let (of_need, on_links) =
+                (|fault: &dyn Fault| fault.needs() == *need, |fault: &dyn Fault| fault.acts_on_links());
+            match (need, missing, &self.no_network) {
+                (Need::Network, _, Some(why)) => {
+                    let how = format!("a proxy for each node, since namespaces cannot be had: {why}");
+                    lines.push((true, names(&|fault| of_need(fault) && on_links(fault)), how));
+                    lines.push((false, names(&|fault| of_need(fault) && !on_links(fault)), why.clone()));
+                }
+                (Need::Network, _, None) => {
+                    lines.push((true, names(&of_need), "a network namespace for each node, nftables".into()));
+                }
+                (_, Some(why), _) => lines.push((false, names(&of_need), why.clone())),
+                (_, None, _) => lines.push((true, names(&of_need), need.about().to_owned())),
+            }
+        }
+        lines
     }
 
     fn text(&self) -> String {
-        let mut out = String::new();
-        let no_network = self.no_network.as_deref().unwrap_or_default();
-        for (wanted, how) in [
-            (Some(By::Signals), "signals to the servers of a run".to_owned()),
-            (Some(By::Commands), "your own commands, also on existing clusters (--fault-cmd, --heal-cmd)".to_owned()),
-            (Some(By::Namespaces), "a network namespace for each node, nftables".to_owned()),
-            (Some(By::Proxies), format!("a proxy for each node, since namespaces cannot be had: {no_network}")),
-            (None, no_network.to_owned()),
-        ] {
-            let names = self.names(wanted).join(", ");
-            let mark = if wanted.is_some() { '✓' } else { '–' };
-            let head = if out.is_empty() { "\nfaults" } else { "" };
-            if !names.is_empty() {
-                let width = 12 + usize::from(out.is_empty());
-                let _ = writeln!(out, "{head:<width$} {mark} {names}: {how}");
-            }
+        let mut out = String::from("\nfaults      ");
+        for (place, (can_act, names, how)) in self.lines().iter().enumerate() {
+            let (indent, mark) = (if place == 0 { "" } else { "            " }, if *can_act { '✓' } else { '–' });
+            let _ = writeln!(out, "{indent} {mark} {names}: {how}");
         }
         let left = if self.left_over.is_empty() { "nothing".into() } else { self.left_over.join(", ") };
         let hint = if self.left_over.is_empty() { "" } else { " (consistory heal)" };
@@ -170,21 +162,19 @@ fn document(checkups: &[Checkup], faults: &FaultCheckup) -> String {
         .iter()
         .map(|checkup| json!({"adapter": checkup.info.name, "can_run": checkup.can_run(), "missing": checkup.missing_packages()}))
         .collect();
-    let on_links = faults::all().iter().filter(|fault| fault.acts_on_links()).map(|fault| fault.info().name);
-    let on_network = faults::all().iter().map(|fault| fault.info()).filter(|info| info.needs_network);
-    let means = json!({
-        "signals": {"can_act": true, "faults": faults.names(Some(By::Signals))},
-        "commands": {"can_act": true, "faults": faults.names(Some(By::Commands))},
-        "namespaces": {
-            "can_act": faults.no_network.is_none(),
-            "why_not": faults.no_network,
-            "faults": on_network.map(|info| info.name).collect::<Vec<_>>(),
-        },
-        "proxies": {
-            "can_act": true,
-            "taken": faults.no_network.is_some(),
-            "faults": on_links.collect::<Vec<_>>(),
-        },
-    });
+    let names = |of: &dyn Fn(&dyn Fault) -> bool| {
+        faults::all().iter().filter(|fault| of(**fault)).map(|fault| fault.info().name).collect::<Vec<_>>()
+    };
+    let mut means = serde_json::Map::new();
+    for (need, missing) in faults.needs.iter().filter(|(need, _)| *need != Need::Network) {
+        let of = names(&|fault| fault.needs() == *need);
+        means.insert(need.name().into(), json!({"can_act": missing.is_none(), "why_not": missing, "faults": of}));
+    }
+    let no_network = &faults.no_network;
+    let packets = names(&|fault| fault.needs() == Need::Network);
+    let namespaces = json!({"can_act": no_network.is_none(), "why_not": no_network, "faults": packets});
+    let streams = names(&|fault| fault.acts_on_links());
+    let proxies = json!({"can_act": true, "taken": no_network.is_some(), "faults": streams});
+    means.extend([("namespaces".to_owned(), namespaces), ("proxies".to_owned(), proxies)]);
     format!("{:#}\n", json!({"adapters": rows, "faults": means, "left_over": faults.left_over}))
 }

@@ -4,6 +4,7 @@ use super::values;
 use super::{Exit, Failed};
 use crate::record::faults::hook::{self, Commands};
 use crate::record::faults::means::{self, Means};
+use crate::record::faults::need::Need;
 use crate::record::faults::schedule::{Rhythm, Schedule, Step, Volley, Wish};
 use crate::record::faults::target::Target;
 use crate::record::faults::{self, FaultInfo, feasible};
@@ -153,6 +154,12 @@ pub(super) fn expect_means(schedule: &Schedule, existing: bool, wish: Option<Mea
         let name = step.fault.info().name;
         return cannot(format!("{name} acts on clusters that the run starts; on those of --nodes only hook does"));
     }
+    for step in schedule.steps() {
+        let need = step.fault.needs();
+        if let Some(why) = need.missing() {
+            return cannot(format!("{} cannot act here: by {}: {why}", step.fault.info().name, need.about()));
+        }
+    }
     means::choose(schedule, wish).map(drop).or_else(|why| cannot(format!("a fault cannot act here: {why}")))
 }
 
@@ -169,6 +176,9 @@ pub(super) fn describe(schedule: &Schedule, wish: Option<Means>) -> String {
     };
     if !before.is_empty() {
         let _ = writeln!(out, "  before   {before}");
+    }
+    for before in Need::ALL.into_iter().filter(|&need| schedule.needs(need)).filter_map(Need::before) {
+        let _ = writeln!(out, "  before   {before} · undo: remove them (consistory heal)");
     }
     for step in schedule.steps() {
         let (FaultInfo { about, undo, .. }, name) = (step.fault.info(), faults::words(step.fault));

@@ -128,15 +128,9 @@ fn workloads() -> Vec<Row> {
 fn faults() -> Vec<Row> {
     let rows = faults::all().iter().map(|fault| {
         let info = fault.info();
-        let means = match (info.needs_network, fault.acts_on_links(), fault.acts_on_existing()) {
-            (true, true, _) => "network namespaces (root, ip, nft), or proxies",
-            (true, false, _) => "network namespaces (root, ip, nft)",
-            (false, _, true) => "commands of the user",
-            (false, _, false) => "signals to servers of the run",
-        };
         let mut detail = vec![
             ("default target".into(), info.target.into()),
-            ("means".into(), means.into()),
+            ("means".into(), fault.needs().about().into()),
             ("undo".into(), info.undo.into()),
         ];
         detail.extend(fault.setting().map(|setting| ("setting".into(), format!("{}={setting}", info.name))));

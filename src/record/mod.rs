@@ -1,7 +1,9 @@
 //! Making a history: start a system, drive a workload, record every operation.
 
+pub mod clients;
 pub mod clock;
 pub mod cluster;
+mod failure;
 pub mod faults;
 mod final_reads;
 mod node_reads;

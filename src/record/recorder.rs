@@ -138,6 +138,7 @@ impl Recorder {
                     Answer::Done => {}
                     Answer::Value(value) => event.value = value.map_or(Payload::Nil, Payload::Int),
                     Answer::Members(members) => event.value = Payload::Ints(members),
+                    Answer::Lost => event.value = Payload::Text("lost"),
                 }
             }
             Err(failure) => {
@@ -271,6 +272,7 @@ async fn others_first() {
 fn event<'a>(process: ProcessId, phase: Phase, action: &Action, argument: &'a mut [i64; 2]) -> EventLine<'a> {
     let value = match *action {
         Action::Read { .. } | Action::Members { .. } => Payload::Nil,
+        Action::Acquire { .. } | Action::Release { .. } => Payload::Absent,
         Action::Write { value, .. } => Payload::Int(value),
         Action::Add { element, .. } => Payload::Int(element),
         Action::Cas { from, to, .. } => {

@@ -56,6 +56,10 @@ impl Client for Roaming {
         self.connections[self.at].invoke(action)
     }
 
+    fn lost(&mut self) -> BoxFuture<'_, ()> {
+        self.connections[self.at].lost()
+    }
+
     fn node(&self) -> Option<NodeId> {
         self.connections[self.at].node()
     }

@@ -242,6 +242,7 @@ async fn drive(
         recorder,
         counts: Default::default(),
         stop: stop.clone(),
+        wakefulness: plan.backend.clients.clone(),
         started,
         deadline: deadline(started, plan)?,
         remaining: plan.operations.map(AtomicU64::new),

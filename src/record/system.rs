@@ -5,13 +5,15 @@
 //! outstanding operation, no retries and no pooling, because a hidden retry duplicates a write.
 //! Nothing here knows a consistency model.
 
+use super::clients::Clients;
 use super::cluster::links::Links;
 use super::cluster::network::Network;
+pub use super::failure::{Certainty, Failure};
 use super::faults::means::Means;
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// One of the objects of a run; an adapter maps it to `{prefix}{key}` in its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,6 +57,17 @@ pub enum Action {
         /// The set.
         key: Key,
     },
+    /// Take a lock, without waiting for it: [`Answer::Done`], or a definite failure with error [`Failure::HELD`].
+    Acquire {
+        /// The lock.
+        key: Key,
+    },
+    /// Give a lock back that this client has acquired: [`Answer::Done`], or [`Answer::Lost`]. A lock ends by itself
+    /// when its holder does not answer, so a release that fails is never definite.
+    Release {
+        /// The lock.
+        key: Key,
+    },
 }
 
 /// The kinds of [`Action`], for declaring what an adapter supports.
@@ -71,6 +84,10 @@ pub enum Function {
     Add,
     /// [`Action::Members`]; the files call it `read` too, since a set's read is one.
     Members,
+    /// [`Action::Acquire`].
+    Acquire,
+    /// [`Action::Release`].
+    Release,
 }
 
 impl Function {
@@ -82,6 +99,8 @@ impl Function {
             Self::Write => "write",
             Self::Cas => "cas",
             Self::Add => "add",
+            Self::Acquire => "acquire",
+            Self::Release => "release",
         }
     }
 }
@@ -96,7 +115,15 @@ impl Action {
             Self::Cas { .. } => Function::Cas,
             Self::Add { .. } => Function::Add,
             Self::Members { .. } => Function::Members,
+            Self::Acquire { .. } => Function::Acquire,
+            Self::Release { .. } => Function::Release,
         }
+    }
+
+    /// Whether it takes or gives back a lock.
+    #[must_use]
+    pub fn is_about_a_lock(&self) -> bool {
+        matches!(self, Self::Acquire { .. } | Self::Release { .. })
     }
 
     /// The object it is about.
@@ -107,7 +134,9 @@ impl Action {
             | Self::Write { key, .. }
             | Self::Cas { key, .. }
             | Self::Add { key, .. }
-            | Self::Members { key } => *key,
+            | Self::Members { key }
+            | Self::Acquire { key }
+            | Self::Release { key } => *key,
         }
     }
 }
@@ -122,6 +151,8 @@ pub enum Answer {
     Value(Option<i64>),
     /// A set's elements, in any order.
     Members(Vec<i64>),
+    /// The lock was not this client's any more: it had ended by itself, and its holder has learnt that by now.
+    Lost,
 }
 
 /// The index of a node in [`Cluster::nodes`].
@@ -137,67 +168,15 @@ pub struct Reply {
     pub node: Option<NodeId>,
 }
 
-/// Whether a failed operation may have taken effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Certainty {
-    /// It certainly did not: recorded as `fail`. Only for errors of the adapter's failure table.
-    Definite,
-    /// Nobody knows: recorded as `info`. Everything not proven otherwise, and every timeout.
-    #[default]
-    Indefinite,
-}
-
-/// A failed operation.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{error}")]
-pub struct Failure {
-    /// Whether it may have taken effect.
-    pub certainty: Certainty,
-    /// A short stable word or sentence without values in it, such as `timeout` or `connection refused`.
-    pub error: String,
-    /// The node that was asked.
-    pub node: Option<NodeId>,
-    /// Whether the connection is still usable; if not, the runner opens a new client.
-    pub reconnect: bool,
-}
-
-impl Failure {
-    /// The error of a compare-and-set whose object held something else.
-    pub const MISMATCH: &'static str = "mismatch";
-    /// The error of an operation that did not end within its bound.
-    pub const TIMEOUT: &'static str = "timeout";
-
-    /// It certainly had no effect; the connection stays usable.
-    #[must_use]
-    pub fn definite(error: impl Into<String>) -> Self {
-        Self { certainty: Certainty::Definite, error: error.into(), node: None, reconnect: false }
-    }
-
-    /// It may have taken effect; the connection is given up.
-    #[must_use]
-    pub fn indefinite(error: impl Into<String>) -> Self {
-        Self { certainty: Certainty::Indefinite, error: error.into(), node: None, reconnect: true }
-    }
-
-    /// The same failure, of that node.
-    #[must_use]
-    pub fn at(mut self, node: NodeId) -> Self {
-        self.node = Some(node);
-        self
-    }
-
-    /// The same failure, after which the runner opens a new client.
-    #[must_use]
-    pub fn reconnecting(mut self) -> Self {
-        self.reconnect = true;
-        self
-    }
-}
-
 /// One logical process's connection: at most one operation at a time.
 pub trait Client: Send {
     /// Performs one operation. The runner bounds it in time by dropping the future and the client.
     fn invoke<'a>(&'a mut self, action: &'a Action) -> BoxFuture<'a, Result<Reply, Failure>>;
+
+    /// Returns when the client learns that a lock that it holds has ended, or cannot rely on it any more.
+    fn lost(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
 
     /// The node that was asked last, or is connected to: who left a request unanswered.
     fn node(&self) -> Option<NodeId> {
@@ -268,6 +247,12 @@ pub trait Cluster: Send + Sync {
     fn probe(&self, node: NodeId) -> BoxFuture<'_, Result<(), String>> {
         let name = self.nodes().get(usize::from(node.0)).map_or_else(String::new, |node| node.name.clone());
         Box::pin(async move { Err(format!("{name} cannot be asked")) })
+    }
+
+    /// What time it is by the clock of a node's server, if it tells within a second or two.
+    fn wall_clock(&self, node: NodeId) -> BoxFuture<'_, Option<SystemTime>> {
+        let _ = node;
+        Box::pin(async { None })
     }
 
     /// Starts the ended server of a node again, as it was first started, with the data that it has kept. Does not wait
@@ -453,6 +438,8 @@ pub struct Backend {
     pub links: Option<Links>,
     /// By which means faults are to reach the links between nodes; the best there is if not said.
     pub means: Option<Means>,
+    /// Who sleeps, for what clients do in the background.
+    pub clients: Clients,
     /// The bound on one operation; connections use it too.
     pub timeout: Duration,
     /// The seed of any random choice.

@@ -1,6 +1,7 @@
 //! What the runner asks of a workload: the operations of each client, and the reads after the run.
 
 use super::system::{Action, Answer};
+use std::time::Duration;
 
 /// The work of one run.
 pub trait Plan: Send + Sync {
@@ -23,4 +24,14 @@ pub trait Generator: Send {
 
     /// What came of it, so that later operations can refer to it.
     fn observe(&mut self, action: &Action, answer: &Answer);
+
+    /// How long to wait before the next operation; less if what the client holds is lost meanwhile.
+    fn pause(&mut self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// What is to be done in the end, after the last operation.
+    fn closing(&mut self) -> Option<Action> {
+        None
+    }
 }

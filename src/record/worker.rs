@@ -5,6 +5,7 @@
 //! indeterminate operation the process id retires and a fresh connection is opened under a new id. An operation that is
 //! tried again is another operation for each attempt; its latency counts from the first.
 
+use super::clients::{Clients, Lock, Wakefulness};
 use super::final_reads::turned_true;
 use super::policy::{Breaker, ClientPolicy};
 use super::recorder::{Recorder, RecorderBroken};
@@ -12,9 +13,10 @@ use super::roaming;
 use super::system::{Action, Certainty, Client, Cluster, Failure, Reply};
 use super::work::Generator;
 use crate::history::{ProcessId, Retry};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hdrhistogram::Histogram;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
@@ -34,6 +36,7 @@ pub(super) struct Shared {
     /// Client `slot` counts at `slot % STRIPES`.
     pub(super) counts: [Counts; STRIPES],
     pub(super) stop: watch::Receiver<bool>,
+    pub(super) wakefulness: Clients,
     pub(super) started: Instant,
     pub(super) deadline: Instant,
     /// How many operations may still be started, or `None` for as many as time allows.
@@ -95,21 +98,29 @@ pub(super) struct Worker {
     pub(super) latency_us: Histogram<u64>,
     process: ProcessId,
     client: Option<Box<dyn Client>>,
+    wakefulness: Arc<Wakefulness>,
     breaker: Breaker,
 }
 
 impl Worker {
     pub(super) fn new(slot: u32, generator: Box<dyn Generator>, policy: ClientPolicy) -> Self {
         let (latency_us, breaker) = (latencies(), Breaker::new(policy.breaker));
-        Self { slot, generator, latency_us, process: ProcessId(slot), client: None, breaker }
+        let (process, wakefulness) = (ProcessId(slot), Arc::default());
+        Self { slot, generator, latency_us, process, client: None, wakefulness, breaker }
     }
 
     /// Works until told to stop.
     pub(super) async fn work(mut self, shared: Arc<Shared>, cluster: Arc<dyn Cluster>) -> Ended {
-        let driven = match shared.interval {
+        self.wakefulness = shared.wakefulness.client(self.slot as usize);
+        let mut driven = match shared.interval {
             None => self.closed_loop(&shared, cluster.as_ref()).await.map(|()| 0),
             Some(interval) => self.open_loop(&shared, cluster.as_ref(), interval).await,
         };
+        if driven.is_ok()
+            && let Some(action) = self.generator.closing()
+        {
+            driven = self.perform(action, &shared, cluster.as_ref(), None).await.and(driven);
+        }
         let problem = matches!(driven, Err(Halt::NoProcess))
             .then(|| format!("client {} ended early: all process ids are used up", self.slot));
         Ended { latency_us: self.latency_us, last: self.process, missed: driven.unwrap_or(0), problem }
@@ -155,7 +166,43 @@ impl Worker {
         cluster: &dyn Cluster,
         scheduled: Option<Instant>,
     ) -> Result<Instant, Halt> {
+        self.rest(shared).await;
         let action = self.generator.next();
+        self.perform(action, shared, cluster, scheduled).await
+    }
+
+    /// Waits as long as the workload wants, or until what the client holds is lost, and as long as it is put to sleep.
+    async fn rest(&mut self, shared: &Shared) {
+        let pause = self.generator.pause();
+        if pause.is_zero() && !self.wakefulness.is_asleep() {
+            return;
+        }
+        let mut stop = shared.stop.clone();
+        if !pause.is_zero() {
+            let lost = self.client.as_mut().map_or_else(|| pending().boxed(), |client| client.lost());
+            tokio::select! {
+                () = turned_true(&mut stop) => {}
+                () = tokio::time::sleep(pause) => {}
+                () = lost => {}
+            }
+        }
+        if self.wakefulness.is_asleep() {
+            tokio::select! {
+                () = turned_true(&mut stop) => {}
+                () = self.wakefulness.awake() => {}
+            }
+        }
+    }
+
+    /// Records, sends and records again, as often as the policy wants. Locks are not tried for again: who asks twice must
+    /// tell which of the two it got.
+    async fn perform(
+        &mut self,
+        action: Action,
+        shared: &Shared,
+        cluster: &dyn Cluster,
+        scheduled: Option<Instant>,
+    ) -> Result<Instant, Halt> {
         let (mut begun, mut retry) = (scheduled, None);
         loop {
             let process = self.process;
@@ -163,6 +210,7 @@ impl Worker {
             let begun = *begun.get_or_insert(invoked);
             let result = self.attempt(&action, shared, cluster).await;
             let completed = shared.recorder.complete(process, &action, &result);
+            self.tell_of_locks(&action, &result);
             let counts = shared.counts_of(self.slot);
             counts.again.fetch_add(u64::from(retry.is_some()), Ordering::Relaxed);
             let failure = match result {
@@ -177,10 +225,19 @@ impl Worker {
             };
             self.after_failure(&failure, shared)?;
             let attempt = retry.map_or(1, |retry: Retry| retry.attempt);
-            if !shared.comes_again(&failure, attempt, completed).await {
+            if action.is_about_a_lock() || !shared.comes_again(&failure, attempt, completed).await {
                 return Ok(pause(&failure, completed).await);
             }
             retry = Some(Retry { attempt: attempt + 1, previous: process });
+        }
+    }
+
+    /// Whoever puts clients to sleep looks for those that hold something.
+    fn tell_of_locks(&self, action: &Action, result: &Result<Reply, Failure>) {
+        match (action, result) {
+            (Action::Acquire { .. }, Ok(reply)) => self.wakefulness.hold(Lock::Of(reply.node)),
+            (Action::Release { .. }, _) => self.wakefulness.hold(Lock::None),
+            _ => {}
         }
     }
 
@@ -398,6 +455,7 @@ mod tests {
             recorder: recorder.expect("the header fits"),
             counts: Default::default(),
             stop,
+            wakefulness: Clients::default(),
             started: Instant::now(),
             deadline: Instant::now() + Duration::from_secs(60),
             remaining: Some(AtomicU64::new(1_000)),

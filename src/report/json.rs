@@ -2,6 +2,7 @@
 
 use super::additions::AdditionsWire;
 use super::service::ServiceWire;
+use super::staleness::{AgreementWire, StalenessWire};
 use super::words;
 use crate::check::verdict::{Contradiction, Finding, Verdict, Violation};
 use crate::history::{History, Nanos, OpId, Outcome, Value, ValueId};
@@ -31,6 +32,10 @@ pub struct Context {
     pub additions: Option<AdditionsWire>,
     /// Demands on that.
     pub thresholds: Vec<ThresholdWire>,
+    /// How far from linearizable the history is, where that is not sure to be nothing.
+    pub staleness: Option<StalenessWire>,
+    /// How long the nodes took to agree, if they were read and did.
+    pub agreement: Option<AgreementWire>,
 }
 
 /// A demand on how a system served, and what it amounted to.
@@ -87,6 +92,10 @@ struct JudgedWire {
     additions: Option<AdditionsWire>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     thresholds: Vec<ThresholdWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    staleness: Option<StalenessWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreement: Option<AgreementWire>,
 }
 
 #[derive(Serialize)]
@@ -191,6 +200,8 @@ impl Document {
             service: context.service,
             additions: context.additions,
             thresholds: context.thresholds,
+            staleness: context.staleness,
+            agreement: context.agreement,
         })))
     }
 

@@ -6,6 +6,7 @@ pub mod json;
 mod orders;
 pub mod service;
 mod sides;
+pub mod staleness;
 pub mod terminal;
 pub mod words;
 

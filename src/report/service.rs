@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// The error of an operation that was answered with a no.
 const MISMATCH: &str = "mismatch";
+/// So is that of a lock that somebody has.
+const HELD: &str = "held";
 /// The step in which recovery is looked for.
 const STEP: u64 = 100_000_000;
 /// How many steps must be well served in a row.
@@ -293,7 +295,7 @@ fn phase_wire(phase: &Phase) -> PhaseWire {
 fn is_served(operation: &Operation<'_>) -> bool {
     match operation.outcome() {
         Outcome::Completed => true,
-        Outcome::Rejected => operation.error() == MISMATCH,
+        Outcome::Rejected => [MISMATCH, HELD].contains(&operation.error()),
         Outcome::Indeterminate => false,
     }
 }
@@ -398,9 +400,9 @@ mod tests {
         for (process, (end, node)) in ends.iter().enumerate() {
             for (time, kind, node) in [(10, "invoke", ""), (20, end, *node)] {
                 let time = 100 * process + time;
-                let _ = write!(
+                let _ = writeln!(
                     text,
-                    "{{\"time\":{time},\"process\":{process},\"type\":\"{kind}\",\"f\":\"read\",\"node\":\"{node}\"}}\n"
+                    "{{\"time\":{time},\"process\":{process},\"type\":\"{kind}\",\"f\":\"read\",\"node\":\"{node}\"}}"
                 );
             }
         }

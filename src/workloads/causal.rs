@@ -137,6 +137,7 @@ mod tests {
             clients: 1,
             read_share: 0.5,
             values: None,
+            hold: std::time::Duration::ZERO,
             seed: 1,
         };
         let mut client = Causal.plan(&options).generator(0);

@@ -6,6 +6,7 @@
 mod causal;
 mod convergence;
 pub mod keys;
+mod lock;
 mod register;
 mod session;
 mod set;
@@ -13,6 +14,7 @@ mod set;
 use crate::record::system::Function;
 use crate::record::work::Plan;
 use keys::KeyChoice;
+use std::time::Duration;
 
 /// What `consistory list workloads` and the runner need to know.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +46,8 @@ pub struct WorkloadOptions {
     pub read_share: f64,
     /// `None`: every written value is unique in the run; otherwise so many different ones.
     pub values: Option<u64>,
+    /// How long a lock is held at most.
+    pub hold: Duration,
     /// The seed of all random choices.
     pub seed: u64,
 }
@@ -52,11 +56,12 @@ impl WorkloadOptions {
     /// The options by name, for the header of the history.
     #[must_use]
     pub fn settings(&self) -> Vec<(String, String)> {
-        let settings: [(&str, String); 5] = [
+        let settings: [(&str, String); 6] = [
             ("keys", self.keys.to_string()),
             ("ops-per-key", self.ops_per_key.to_string()),
             ("key-choice", self.choice.to_string()),
             ("read-share", self.read_share.to_string()),
+            ("hold-ms", self.hold.as_millis().to_string()),
             ("values", self.values.map_or("unique".into(), |values| values.to_string())),
         ];
         settings.map(|(name, value)| (name.to_owned(), value)).to_vec()
@@ -80,7 +85,7 @@ pub trait Workload: Send + Sync {
 /// Every workload, the default first.
 #[must_use]
 pub fn all() -> &'static [&'static dyn Workload] {
-    &[&register::Register, &set::Set, &causal::Causal, &session::Session, &convergence::Convergence]
+    &[&register::Register, &set::Set, &lock::Lock, &causal::Causal, &session::Session, &convergence::Convergence]
 }
 
 /// The workload of that name.

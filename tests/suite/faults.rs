@@ -17,16 +17,13 @@ use std::time::Duration;
 /// In how many tries what is not promised must be seen broken.
 const TRIES: u64 = 3;
 
-/// Whether nodes can run in namespaces here. Panics if they cannot but must.
-fn can_partition() -> bool {
-    let folder = tempfile::tempdir().expect("a folder");
-    let doctor = say(folder.path(), &["doctor", "--format", "json"]).json();
-    let means = &doctor["faults"]["namespaces"];
-    let can = means["can_act"] == true;
+/// Whether the means of a group of faults are here, by its name. Panics if they are not but must be.
+fn can_act(means: &str, row: &Value) -> bool {
+    let can = row["can_act"] == true;
     let required = std::env::var("REQUIRE_SYSTEMS").unwrap_or_default();
-    assert!(can || !required.split(',').any(|name| name == "namespaces"), "partitions cannot act: {means}");
+    assert!(can || !required.split(',').any(|name| name == means), "{means} cannot act: {row}");
     if !can {
-        writeln!(std::io::stderr().lock(), "SKIPPED partitions: {}", means["why_not"]).expect("standard error is open");
+        writeln!(std::io::stderr().lock(), "SKIPPED {means}: {}", row["why_not"]).expect("standard error is open");
     }
     can
 }
@@ -34,7 +31,14 @@ fn can_partition() -> bool {
 /// Whether the backend and the means for the faults are here.
 pub(crate) fn can_run(backend: &str, faults: &str) -> bool {
     let system = backend.split([':', '?']).next().expect("a name");
-    is_there(system) && (!faults.contains("partition") || can_partition())
+    let names: Vec<_> = faults.split(',').filter_map(|fault| fault.split([':', '@']).next()).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let doctor = say(folder.path(), &["doctor", "--format", "json"]).json();
+    let means = doctor["faults"].as_object().expect("a map");
+    let is_needed = |row: &Value| {
+        row["faults"].as_array().expect("a list").iter().any(|fault| names.iter().any(|name| fault == name))
+    };
+    is_there(system) && means.iter().filter(|(_, row)| is_needed(row)).all(|(name, row)| can_act(name, row))
 }
 
 /// One run under faults; its words and the nemesis lines of its history.
@@ -67,7 +71,7 @@ pub(crate) fn expect_acted(lines: &[Value], faults: &str) {
 }
 
 /// Under these faults the claims hold, in one run.
-fn holds(backend: &str, faults: &str, arguments: &str) {
+pub(crate) fn holds(backend: &str, faults: &str, arguments: &str) {
     if !can_run(backend, faults) {
         return;
     }
@@ -78,7 +82,7 @@ fn holds(backend: &str, faults: &str, arguments: &str) {
 }
 
 /// Under these faults the claims are seen violated, with a smallest set of at most so many operations.
-fn breaks(backend: &str, faults: &str, arguments: &str, operations_max: usize) {
+pub(crate) fn breaks(backend: &str, faults: &str, arguments: &str, operations_max: usize) {
     if !can_run(backend, faults) {
         return;
     }

@@ -4,6 +4,7 @@
 use crate::command::{Said, say};
 use crate::systems::is_there;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -44,9 +45,10 @@ fn etcd_stays_linearizable_while_its_leader_is_cut_off_another_is_killed_and_a_t
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     let lines = faults(folder.path());
     assert!(lines.iter().all(|(_, _, acted)| *acted), "{lines:?}");
-    let ends: Vec<&str> = lines.iter().map(|(name, ..)| name.as_str()).collect();
-    let order = ["partition-start", "pause-start", "kill-start"];
-    assert_eq!(ends[..3], order, "all three act at once: {lines:?}");
+    // Two that are a second apart may change places on a busy machine: a strike ends when its effect has been read back.
+    let begin: BTreeSet<&str> = lines[..3].iter().map(|(name, ..)| name.as_str()).collect();
+    let three = BTreeSet::from(["partition-start", "pause-start", "kill-start"]);
+    assert_eq!(begin, three, "all three act at once: {lines:?}");
     assert_eq!(lines.len(), 8, "{lines:?}");
     for (name, step, _) in &lines {
         assert!(plan.split(',').any(|planned| planned.split(':').next() == name.rsplit_once('-').map(|name| name.0)));

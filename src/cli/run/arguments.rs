@@ -4,6 +4,7 @@ use super::super::faults::FaultArgs;
 use super::super::judging::JudgingArgs;
 use super::super::progress::ProgressArg;
 use super::super::{Failed, values};
+use crate::record::clients::Clients;
 use crate::record::policy::{BreakerPolicy, RetryPolicy};
 use crate::record::system::{Backend, NodeId, ReadFrom, Secret, Tls};
 use crate::workloads::keys::KeyChoice;
@@ -96,6 +97,9 @@ pub(super) struct WorkArgs {
     /// are (default: what the workload says)
     #[arg(long, value_name = "N")]
     pub(super) hop: Option<u32>,
+    /// How long a lock is held at most
+    #[arg(long, value_parser = run_time, default_value = "200ms", value_name = "DURATION")]
+    pub(super) hold: Duration,
     /// The bound on one operation; what has not answered by then is of unknown outcome
     #[arg(long, value_parser = run_time, default_value = "1s", value_name = "DURATION")]
     pub(super) timeout: Duration,
@@ -244,6 +248,7 @@ pub(super) fn backend(arguments: &RunArgs, run: &str, folder: &Path, seed: u64) 
         network: None,
         links: None,
         means: arguments.faults.means(),
+        clients: Clients::default(),
         timeout: arguments.work.timeout,
         seed,
     })
@@ -258,6 +263,7 @@ pub(super) fn work(arguments: &RunArgs, seed: u64) -> WorkloadOptions {
         clients: arguments.clients.into(),
         read_share: work.read_share,
         values: work.values.0,
+        hold: work.hold,
         seed,
     }
 }

@@ -1,6 +1,8 @@
 //! How nodes are run.
 
 pub mod address;
+pub mod disks;
+pub mod filesystem;
 pub mod links;
 mod netlink;
 pub mod network;

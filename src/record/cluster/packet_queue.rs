@@ -274,9 +274,9 @@ mod tests {
         let drawn: Vec<_> = (0..100).map(|_| hold.draw(&mut random)).collect();
         assert!(drawn.iter().all(|time| (hold.least..=hold.most).contains(time)), "{drawn:?}");
         assert!(drawn.iter().any(|time| *time != drawn[0]));
-        let mut held = Held::default();
-        assert_eq!(held.mean(), Duration::ZERO);
-        held.add(Held { packets: 4, time: Duration::from_millis(10) });
-        assert_eq!(held.mean(), Duration::from_micros(2500));
+        let mut total = Held::default();
+        assert_eq!(total.mean(), Duration::ZERO);
+        total.add(Held { packets: 4, time: Duration::from_millis(10) });
+        assert_eq!(total.mean(), Duration::from_micros(2500));
     }
 }

@@ -1,4 +1,4 @@
-//! The one `unsafe` call of the project: a hook between fork and exec.
+//! A hook between fork and exec, which has no safe form.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;

@@ -6,6 +6,7 @@
 //! once it is healed. Knows nothing of what the commands do.
 
 use super::journal::Undo;
+use super::need::Need;
 use super::{Facts, Fault, FaultInfo, Scene, Unhealed, probe, process, shell};
 use crate::history::Value;
 use crate::record::system::NodeId;
@@ -111,6 +112,10 @@ impl Fault for Hook {
             target: "random",
             needs_network: false,
         }
+    }
+
+    fn needs(&self) -> Need {
+        Need::Commands
     }
 
     fn acts_on_existing(&self) -> bool {

@@ -8,8 +8,10 @@
 //! own commands, which are run only if nobody else could have written the file. A server that was killed needs no undoing
 //! when consistory has ended, since all servers end with it.
 
+use super::super::cluster::disks::Disks;
 use super::super::cluster::network::Network;
 use super::super::system::SystemError;
+use super::vdso::Vdso;
 use super::{hook, process, shell};
 use parking_lot::Mutex;
 use rustix::process::Signal;
@@ -42,6 +44,13 @@ pub enum Undo {
         /// When it started, which tells it from another of the same id.
         started: u64,
     },
+    /// The clock of a server to put right, as long as the run lasts.
+    Clock {
+        /// Its process.
+        pid: u32,
+        /// When it started, which tells it from another of the same id.
+        started: u64,
+    },
     /// A killed server to start again, as long as the run lasts.
     Restart {
         /// The node's name.
@@ -58,6 +67,16 @@ pub enum Undo {
     Rules {
         /// The namespace.
         namespace: String,
+    },
+    /// The disk of a node, below the journal's own folder, to unmount and remove.
+    Disk {
+        /// The node's name.
+        node: String,
+    },
+    /// The disk of a node to thaw.
+    Thaw {
+        /// The node's name.
+        node: String,
     },
 }
 
@@ -166,11 +185,11 @@ pub fn heal(journal: &Path) -> std::io::Result<Healed> {
         return Ok(healed);
     }
     let mut file = File::options().append(true).open(journal)?;
-    let trusted = is_own(&file.metadata()?);
+    let (trusted, folder) = (is_own(&file.metadata()?), journal.parent().unwrap_or(Path::new(".")));
     for (id, undo) in open {
         let undone = match &undo {
             Undo::Command { .. } if !trusted => Err("others can write this journal, so it is not run".into()),
-            undo => undo_it(undo),
+            undo => undo_it(undo, folder),
         };
         match undone {
             Ok(()) => {
@@ -216,16 +235,20 @@ pub fn describe(undo: &Undo) -> String {
     match undo {
         Undo::Network { number, .. } => format!("remove the bridge cy{number} and its namespaces"),
         Undo::Continue { pid, .. } => format!("continue process {pid}"),
+        Undo::Clock { pid, .. } => format!("put the clock of process {pid} right"),
         Undo::Restart { node } => format!("start {node} again (its cluster ended with the run)"),
         Undo::Command { command, variables } => {
             let node = variables.iter().find(|(name, _)| name == "NODE").map_or("", |(_, node)| node);
             format!("run for {node}: {command}")
         }
         Undo::Rules { namespace } => format!("remove the packet filter rules of {namespace}"),
+        Undo::Disk { node } => format!("unmount and remove the disk of {node}"),
+        Undo::Thaw { node } => format!("thaw the disk of {node}"),
     }
 }
 
-fn undo_it(undo: &Undo) -> Result<(), String> {
+/// Undoes it for the run of that folder.
+fn undo_it(undo: &Undo, folder: &Path) -> Result<(), String> {
     match undo {
         Undo::Network { number, token } => {
             let network = Network::named(*number, token).ok_or("the journal names no network of ours")?;
@@ -235,9 +258,23 @@ fn undo_it(undo: &Undo) -> Result<(), String> {
             process::signal(*pid, Signal::CONT)
         }
         Undo::Command { command, variables } => shell::run(command, variables, hook::COMMAND_MAX),
+        Undo::Clock { pid, started } if process::started(*pid) == Some(*started) => {
+            Vdso::own()?.put_right(*pid).map(drop)
+        }
+        // Removing thaws first.
+        Undo::Disk { node } | Undo::Thaw { node } => disks(node, folder)?.remove(node),
         // Ended with the run, or with the network.
-        Undo::Continue { .. } | Undo::Restart { .. } | Undo::Rules { .. } => Ok(()),
+        Undo::Continue { .. } | Undo::Clock { .. } | Undo::Restart { .. } | Undo::Rules { .. } => Ok(()),
     }
+}
+
+/// The disks of a run's folder, if the name can be that of a node.
+fn disks(node: &str, folder: &Path) -> Result<Disks, String> {
+    let number = node.strip_prefix('n').unwrap_or_default();
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("the journal names no disk of ours".into());
+    }
+    Disks::below(folder).map_err(|error| format!("{}: {error}", folder.display()))
 }
 
 #[cfg(test)]
@@ -297,7 +334,10 @@ mod tests {
     fn a_process_of_another_age_is_not_touched() {
         let pid = std::process::id();
         let undo = Undo::Continue { pid, started: 1 };
-        assert_eq!(undo_it(&undo), Ok(()));
-        assert!(undo_it(&Undo::Network { number: 3, token: "x".into() }).is_err());
+        assert_eq!(undo_it(&undo, Path::new(".")), Ok(()));
+        assert!(undo_it(&Undo::Network { number: 3, token: "x".into() }, Path::new(".")).is_err());
+        for node in ["", "n", "../n1", "n1/..", "m1"] {
+            assert!(undo_it(&Undo::Disk { node: node.into() }, Path::new(".")).is_err(), "{node}");
+        }
     }
 }

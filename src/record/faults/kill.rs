@@ -41,16 +41,21 @@ impl Fault for Kill {
 /// Kills the servers, all at once, and waits until the kernel says that they have ended.
 pub(super) fn kill(scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
     let pids = targets.iter().map(|&node| scene.pid(node)).collect::<Result<Vec<_>, _>>()?;
-    for &pid in &pids {
+    kill_all(&pids)
+}
+
+/// Kills processes, of which some may have ended by themselves meanwhile, and waits until all have ended.
+pub(super) fn kill_all(pids: &[u32]) -> Result<Facts, String> {
+    for &pid in pids {
         process::signal(pid, Signal::KILL)?;
     }
-    for &pid in &pids {
+    for &pid in pids {
         let is_over = |state| matches!(state, None | Some('Z' | 'X'));
         if !is_over(process::until(pid, END_MAX, is_over)) {
             return Err(format!("process {pid} outlived kill -9"));
         }
     }
-    Ok(vec![("killed", list(&pids))])
+    Ok(vec![("killed", list(pids))])
 }
 
 /// Starts the servers again.

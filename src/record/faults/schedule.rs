@@ -5,6 +5,7 @@
 //! nodes a drawn or a leading target means is decided when the fault strikes, by the seed and by who leads then.
 
 use super::Fault;
+use super::need::Need;
 use super::target::Target;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -120,10 +121,10 @@ impl Schedule {
         self.0.iter().flat_map(|step| step.fault.settings()).collect()
     }
 
-    /// Whether some fault needs nodes in namespaces of their own.
+    /// Whether some fault needs that.
     #[must_use]
-    pub fn needs_network(&self) -> bool {
-        self.0.iter().any(|step| step.fault.info().needs_network)
+    pub fn needs(&self, need: Need) -> bool {
+        self.0.iter().any(|step| step.fault.needs() == need)
     }
 }
 

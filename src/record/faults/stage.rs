@@ -1,11 +1,14 @@
-//! What faults need before a system is started, and until it has been stopped: the journal, and a network or proxies if any
-//! fault acts on links. Dropping a stage removes the network, so it must outlive the cluster.
+//! What faults need before a system is started, and until it has been stopped: the journal, a network or proxies if any
+//! fault acts on links, and disks if any acts on them. Dropping a stage removes them, so it must outlive the cluster.
 
 use super::Scene;
 use super::journal::Journal;
 use super::means::{self, Means};
+use super::need::Need;
 use super::nemesis::{Struck, Torment};
 use super::schedule::Schedule;
+use crate::record::clients::Clients;
+use crate::record::cluster::disks::LaidDisks;
 use crate::record::cluster::links::Links;
 use crate::record::cluster::network::{LaidNetwork, Network};
 use crate::record::recorder::Recorder;
@@ -19,22 +22,25 @@ use tokio::sync::watch;
 pub(in crate::record) struct Stage<'a> {
     schedule: &'a Schedule,
     seed: u64,
+    clients: Clients,
     network: Option<LaidNetwork>,
     links: Option<Links>,
+    disks: Option<LaidDisks>,
     journal: Journal,
 }
 
 impl<'a> Stage<'a> {
-    /// Creates the journal in the run's folder, and the network if it is needed.
+    /// Creates the journal in the run's folder, and what the faults need.
     ///
     /// # Errors
-    /// Those of the file system, or what keeps a network from being made.
+    /// Those of the file system, or what keeps a network or disks from being made.
     pub(in crate::record) fn set(schedule: &'a Schedule, backend: &Backend, seed: u64) -> Result<Self, SystemError> {
         let journal = Journal::create(&backend.folder)?;
         let means = means::choose(schedule, backend.means).map_err(SystemError::Other)?;
         let network = (means == Some(Means::Namespaces)).then(|| LaidNetwork::lay(&journal)).transpose()?;
         let links = (means == Some(Means::Proxies)).then(Links::start).transpose()?;
-        Ok(Self { schedule, seed, network, links, journal })
+        let disks = schedule.needs(Need::Disks).then(|| LaidDisks::lay(&backend.folder, &journal)).transpose()?;
+        Ok(Self { schedule, seed, clients: backend.clients.clone(), network, links, disks, journal })
     }
 
     /// Where the nodes are to run.
@@ -56,7 +62,10 @@ impl<'a> Stage<'a> {
         tell: &(dyn Fn(String) + Sync),
         over: watch::Receiver<bool>,
     ) -> Vec<Struck> {
-        let scene = Arc::new(Scene::new(Arc::clone(cluster), self.network(), self.links()));
+        let disks = self.disks.as_ref().map(|laid| laid.disks().clone());
+        let (cluster, clients) = (Arc::clone(cluster), self.clients.clone());
+        let scene = Scene { disks, clients, ..Scene::new(cluster, self.network(), self.links()) };
+        let scene = Arc::new(scene);
         let (schedule, journal, seed) = (self.schedule, &self.journal, self.seed);
         Torment { schedule, scene, journal, recorder, started, seed, seen: Mutex::default(), tell }.run(over).await
     }
