@@ -6,6 +6,7 @@ pub mod cluster;
 mod failure;
 pub mod faults;
 mod final_reads;
+mod membership;
 mod node_reads;
 pub mod policy;
 pub mod recorder;

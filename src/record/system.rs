@@ -10,6 +10,7 @@ use super::cluster::links::Links;
 use super::cluster::network::Network;
 pub use super::failure::{Certainty, Failure};
 use super::faults::means::Means;
+pub use super::membership::MembershipChange;
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::path::PathBuf;
@@ -253,6 +254,24 @@ pub trait Cluster: Send + Sync {
     fn wall_clock(&self, node: NodeId) -> BoxFuture<'_, Option<SystemTime>> {
         let _ = node;
         Box::pin(async { None })
+    }
+
+    /// Takes a node out of the cluster, or the lead from it, by the system's own means. Returns when that is in force.
+    ///
+    /// # Errors
+    /// Why that is not possible.
+    fn change_members(&self, node: NodeId) -> BoxFuture<'_, Result<MembershipChange, SystemError>> {
+        let _ = node;
+        Box::pin(async { Err(SystemError::Other("its members cannot be changed".into())) })
+    }
+
+    /// Makes the node a member again, if [`Self::change_members`] took it out, and starts its server.
+    ///
+    /// # Errors
+    /// Why that is not possible.
+    fn restore_members(&self, node: NodeId) -> BoxFuture<'_, Result<MembershipChange, SystemError>> {
+        let _ = node;
+        Box::pin(async { Err(SystemError::Other("its members cannot be changed".into())) })
     }
 
     /// Starts the ended server of a node again, as it was first started, with the data that it has kept. Does not wait

@@ -231,7 +231,7 @@ fn a_system_that_works_leaves_a_whole_history_and_no_problem() {
     let (summary, events) = Order::new(Scripted::default()).summary();
     assert_eq!((summary.ok, summary.failed, summary.unknown), (20, 0, 0));
     assert_eq!(summary.problems, Vec::<String>::new());
-    assert_eq!(events.len(), 43, "two lines an operation, and one where final reads begin");
+    assert_eq!(events.len(), 43, "the line that says that the work has ended is one");
     assert_eq!(reads(&events), [("invoke", ""), ("ok", "")]);
 }
 
