@@ -368,6 +368,8 @@ fn header(plan: &RunPlan<'_>, cluster: &dyn Cluster, clock: &Clock) -> Header {
     run.extend(plan.policy.retry.map(|retry| ("retry", retry.to_string())));
     run.extend(plan.policy.breaker.map(|breaker| ("breaker", breaker.to_string())));
     run.extend((backend.read_from != ReadFrom::Default).then(|| ("read-from", backend.read_from.to_string())));
+    let means = plan.faults.as_ref().and_then(|schedule| means::choose(schedule, backend.means).ok().flatten());
+    run.extend(means.map(|means| ("means", means.name().to_owned())));
     run.extend((!backend.nodes.is_empty()).then(|| ("nodes", backend.nodes.join(","))));
     let run = run.into_iter().map(|(name, value)| (name.to_owned(), value));
     let thresholds = plan.about.thresholds.join(",");
