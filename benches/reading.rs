@@ -76,6 +76,7 @@ fn generate() -> Vec<u8> {
             value,
             node: ["n1", "n2", "n3"][process % 3],
             error: "",
+            retry: None,
         };
         encode_event(&mut out, &event);
         index += 1;

@@ -56,6 +56,10 @@ impl Client for EtcdClient {
             None => Box::pin(std::future::pending()),
         }
     }
+
+    fn node(&self) -> Option<NodeId> {
+        Some(self.asked)
+    }
 }
 
 impl EtcdClient {

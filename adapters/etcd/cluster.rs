@@ -202,6 +202,15 @@ impl Cluster for EtcdCluster {
         Box::pin(self.add_again(usize::from(node.0)))
     }
 
+    fn probe(&self, node: NodeId) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let opened = self.link.access.open(usize::from(node.0)).await;
+            let mut connection = opened.map_err(|unopened| unopened.why.reason)?;
+            let answer = connection.probe(self.link.prefix.as_bytes()).await;
+            answer.map_err(|status| failure::in_words(&status))
+        })
+    }
+
     fn restart(&self, node: NodeId) -> Result<(), SystemError> {
         match &self.link.local {
             Some(local) => local.restart(usize::from(node.0)),

@@ -1,8 +1,9 @@
 //! A local cluster: one etcd process for each member, on loopback.
 
 use super::settings::Settings;
-use crate::record::cluster::address::addresses;
+use crate::record::cluster::address::{addresses, announced, own};
 use crate::record::cluster::disks::remove_data;
+use crate::record::cluster::links::Links;
 use crate::record::cluster::network::Network;
 use crate::record::cluster::process::{Child, Launch};
 use crate::record::system::SystemError;
@@ -29,7 +30,7 @@ pub(super) struct Local {
 pub(super) struct Member {
     /// `n1`, …
     pub name: String,
-    /// Where it serves clients.
+    /// Where it serves clients, as it tells them.
     pub client: SocketAddr,
     pub peer: SocketAddr,
     /// Its working folder, which holds its data.
@@ -43,14 +44,19 @@ impl Local {
     ///
     /// # Errors
     /// If etcd is not installed or cannot be started.
-    pub(super) fn start(settings: &Settings, folder: &Path, network: Option<&Network>) -> Result<Self, SystemError> {
+    pub(super) fn start(
+        settings: &Settings,
+        folder: &Path,
+        network: Option<&Network>,
+        links: Option<&Links>,
+    ) -> Result<Self, SystemError> {
         // The processes run in folders of their own, where a relative path would point elsewhere.
         let folder = std::path::absolute(folder).map_err(SystemError::io("finding the run's folder"))?;
-        let addresses = addresses(network, settings.nodes, 2)?;
+        let addresses = announced(links, &addresses(network, settings.nodes, 2)?)?;
         let members: Vec<_> = addresses.iter().zip(1..).map(|(pair, number)| member(pair, number, &folder)).collect();
         let mut children = Vec::new();
         for (number, member) in members.iter().enumerate() {
-            let mut launch = launch(member, &members, settings);
+            let mut launch = launch(member, &members, settings, links);
             launch.namespace = network.map(|network| network.namespace(number));
             children.push(launch.start()?);
         }
@@ -134,16 +140,16 @@ fn member(addresses: &[SocketAddr], number: usize, folder: &Path) -> Member {
     }
 }
 
-fn launch(member: &Member, members: &[Member], settings: &Settings) -> Launch {
+fn launch(member: &Member, members: &[Member], settings: &Settings, links: Option<&Links>) -> Launch {
     let cluster: Vec<_> = members.iter().map(|member| format!("{}=http://{}", member.name, member.peer)).collect();
-    let client = format!("http://{}", member.client);
-    let peer = format!("http://{}", member.peer);
+    let [client, peer] = [member.client, member.peer].map(|address| format!("http://{address}"));
+    let [own_client, own_peer] = [member.client, member.peer].map(|address| format!("http://{}", own(links, address)));
     let options = [
         ("name", member.name.clone()),
         ("data-dir", member.folder.join("data").display().to_string()),
-        ("listen-client-urls", client.clone()),
+        ("listen-client-urls", own_client),
         ("advertise-client-urls", client),
-        ("listen-peer-urls", peer.clone()),
+        ("listen-peer-urls", own_peer),
         ("initial-advertise-peer-urls", peer),
         ("initial-cluster", cluster.join(",")),
         (STATE, NEW.to_owned()),

@@ -98,7 +98,7 @@ impl Adapter for Etcd {
 }
 
 fn local_link(settings: &Settings, backend: &Backend) -> Result<Link, SystemError> {
-    let local = Local::start(settings, &backend.folder, backend.network.as_ref())?;
+    let local = Local::start(settings, &backend.folder, backend.network.as_ref(), backend.links.as_ref())?;
     let addresses: Vec<_> = local.members().iter().map(|member| member.client.to_string()).collect();
     link(backend, &addresses, Some(local))
 }

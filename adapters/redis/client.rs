@@ -49,6 +49,8 @@ pub(super) struct RedisClient {
     links: Vec<(Arc<str>, Link)>,
     /// The lock that it has acquired, or is acquiring.
     held: Option<Held>,
+    /// The server of the last operation.
+    asked: Option<NodeId>,
 }
 
 impl RedisClient {
@@ -56,11 +58,12 @@ impl RedisClient {
     pub(super) async fn connect(site: Arc<Site>, manner: Arc<Manner>, slot: usize) -> Result<Self, Failure> {
         let placement =
             site.placement(slot, manner.timeout).await.map_err(|error| Failure::definite(unknown(&error)))?;
-        let mut client = Self { site, manner, slot, placement, stale: false, links: Vec::new(), held: None };
+        let mut client =
+            Self { site, manner, slot, placement, stale: false, links: Vec::new(), held: None, asked: None };
         if let [only] = client.placement.shards.as_slice() {
             let address = client.reader(only).ok_or_else(|| Failure::definite(NO_REPLICA))?;
             let timeout = client.manner.timeout;
-            let node = client.node(&address);
+            let node = client.number(&address);
             client.open(&address, timeout).await.map_err(|error| named(classify(&error), node))?;
         }
         Ok(client)
@@ -93,7 +96,8 @@ impl RedisClient {
             self.stale = true;
             return Err(Failure::definite(NO_PRIMARY));
         };
-        let node = self.node(&address);
+        let node = self.number(&address);
+        self.asked = node;
         match self.exchange(&address, &key, action).await {
             Ok(answer) => Ok(Reply { answer, node }),
             Err(failure) => Err(named(failure, node)),
@@ -246,7 +250,7 @@ impl RedisClient {
         }
     }
 
-    fn node(&self, address: &Arc<str>) -> Option<NodeId> {
+    fn number(&self, address: &Arc<str>) -> Option<NodeId> {
         let number = self.site.nodes.iter().position(|node| node == address)?;
         u16::try_from(number).ok().map(NodeId)
     }
@@ -262,6 +266,10 @@ impl Client for RedisClient {
             Some(held) => Box::pin(tokio::time::sleep_until(held.until().into())),
             None => Box::pin(std::future::pending()),
         }
+    }
+
+    fn node(&self) -> Option<NodeId> {
+        self.asked
     }
 }
 

@@ -28,8 +28,10 @@ pub(super) fn start(
         let words = [
             ("--cluster-enabled", "yes".to_owned()),
             ("--cluster-config-file", "nodes.conf".to_owned()),
-            ("--cluster-port", bus.port().to_string()),
+            ("--cluster-port", servers.own(*bus).port().to_string()),
             ("--cluster-announce-ip", address.ip().to_string()),
+            ("--cluster-announce-port", address.port().to_string()),
+            ("--cluster-announce-bus-port", bus.port().to_string()),
             ("--cluster-node-timeout", settings.node_timeout_ms.to_string()),
         ];
         let further = words.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect();

@@ -4,7 +4,9 @@
 //! them and removes the data folders, never the logs; dropping only kills.
 
 use super::settings::Settings;
+use crate::record::cluster::address::own;
 use crate::record::cluster::disks::remove_data;
+use crate::record::cluster::links::Links;
 use crate::record::cluster::network::Network;
 use crate::record::cluster::process::{Child, Launch};
 use crate::record::system::{Backend, SystemError};
@@ -16,6 +18,7 @@ use std::path::PathBuf;
 pub(super) struct Servers {
     folder: PathBuf,
     network: Option<Network>,
+    links: Option<Links>,
     children: Mutex<Vec<Child>>,
 }
 
@@ -24,7 +27,13 @@ impl Servers {
         let folder = backend.folder.clone();
         let made = std::fs::create_dir_all(&folder);
         made.map_err(SystemError::io(format!("creating {}", folder.display())))?;
-        Ok(Self { folder, network: backend.network.clone(), children: Mutex::default() })
+        let (network, links) = (backend.network.clone(), backend.links.clone());
+        Ok(Self { folder, network, links, children: Mutex::default() })
+    }
+
+    /// The address at which a server itself listens.
+    pub(super) fn own(&self, announced: SocketAddr) -> SocketAddr {
+        own(self.links.as_ref(), announced)
     }
 
     /// Where the node of that name keeps its data.
@@ -96,7 +105,7 @@ impl Servers {
     }
 }
 
-/// The launch of a data server at that address.
+/// The launch of a data server that is announced at that address.
 pub(super) fn server(
     servers: &Servers,
     name: &str,
@@ -104,11 +113,16 @@ pub(super) fn server(
     address: SocketAddr,
     further: Vec<String>,
 ) -> Launch {
-    let mut arguments = vec!["--bind".into(), address.ip().to_string(), "--port".into(), address.port().to_string()];
+    let own = servers.own(address);
+    let mut arguments = vec!["--bind".into(), own.ip().to_string(), "--port".into(), own.port().to_string()];
     arguments.extend(settings.server_arguments());
     if servers.network.is_some() {
         // It refuses clients from other addresses otherwise, as it has no password.
         arguments.extend(["--protected-mode".into(), "no".into()]);
+    }
+    if own != address {
+        arguments.extend(["--replica-announce-ip".into(), address.ip().to_string()]);
+        arguments.extend(["--replica-announce-port".into(), address.port().to_string()]);
     }
     arguments.extend(further);
     servers.launch(name, "redis-server", arguments)

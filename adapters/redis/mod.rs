@@ -15,7 +15,7 @@
 //! It does not follow redirections, retry, or pool connections: each of these would hide what the recorder
 //! is there to see.
 
-use crate::record::cluster::address::addresses;
+use crate::record::cluster::address::{addresses, announced};
 use crate::record::system::{Adapter, AdapterInfo, Backend, Cluster, NodeId, ReadFrom, SystemError};
 use client::Manner;
 use directory::{Directory, Sentinels, Site};
@@ -124,15 +124,15 @@ async fn start_local(
         directory,
         nodes: data.iter().map(|address| address.to_string().into()).collect(),
     };
-    let network = backend.network.as_ref();
+    let places = |nodes, ports| announced(backend.links.as_ref(), &addresses(backend.network.as_ref(), nodes, ports)?);
     match settings.topology {
         Topology::Standalone => {
-            let data = addresses(network, 1, 1)?.concat();
+            let data = places(1, 1)?.concat();
             let whole = Placement::whole(data[0].to_string().into(), Vec::new());
             Ok((site(Directory::Fixed(whole), &data), standalone::start(backend, settings, data[0])?))
         }
         Topology::Sentinel => {
-            let (data, sentinels) = pairs(&addresses(network, SENTINEL_NODES, 2)?);
+            let (data, sentinels) = pairs(&places(SENTINEL_NODES, 2)?);
             let names = sentinels.iter().map(ToString::to_string).collect();
             let directory = Directory::Sentinels(Sentinels { addresses: names, master: settings.master.clone() });
             let site = site(directory, &data);
@@ -140,7 +140,7 @@ async fn start_local(
             Ok((site, servers))
         }
         Topology::Cluster => {
-            let (data, buses) = pairs(&addresses(network, 2 * cluster::PRIMARIES, 2)?);
+            let (data, buses) = pairs(&places(2 * cluster::PRIMARIES, 2)?);
             let site = site(Directory::Nodes, &data);
             let servers = cluster::start(backend, settings, &data, &buses)?;
             cluster::join(&servers, &data, &buses, &site, deadline).await?;

@@ -217,6 +217,17 @@ impl Cluster for Running {
         })
     }
 
+    fn probe(&self, node: NodeId) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let address = self.site.nodes.get(usize::from(node.0)).ok_or("there is no such node")?;
+            let asked = async {
+                let mut link = self.site.access.open(address, LOOK).await?;
+                link.ask::<String>(&["PING"]).await.map(drop)
+            };
+            asked.await.map_err(|error: super::link::LinkError| error.to_string())
+        })
+    }
+
     fn wall_clock(&self, node: NodeId) -> BoxFuture<'_, Option<SystemTime>> {
         Box::pin(async move {
             let address = self.site.nodes.get(usize::from(node.0))?;

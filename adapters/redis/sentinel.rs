@@ -39,8 +39,11 @@ pub(super) async fn start(
         let folder = servers.data(&name);
         std::fs::create_dir_all(&folder).map_err(SystemError::io(format!("creating {}", folder.display())))?;
         let file = folder.join("sentinel.conf");
-        std::fs::write(&file, configuration(settings, data, sentinels, &identities, number))
-            .map_err(SystemError::io(format!("writing {}", file.display())))?;
+        std::fs::write(
+            &file,
+            configuration(settings, data, sentinels, &identities, (number, servers.own(sentinels[number]))),
+        )
+        .map_err(SystemError::io(format!("writing {}", file.display())))?;
         servers.start(&servers.launch(&name, "redis-sentinel", vec!["sentinel.conf".into()]))?;
     }
     Ok(servers)
@@ -77,13 +80,15 @@ fn configuration(
     data: &[SocketAddr],
     sentinels: &[SocketAddr],
     identities: &[String],
-    own: usize,
+    (own, listens): (usize, SocketAddr),
 ) -> String {
     let master = &settings.master;
     let at = |address: &SocketAddr| format!("{} {}", address.ip(), address.port());
     let mut lines = vec![
-        format!("port {}", sentinels[own].port()),
-        format!("bind {}", sentinels[own].ip()),
+        format!("port {}", listens.port()),
+        format!("bind {}", listens.ip()),
+        format!("sentinel announce-ip {}", sentinels[own].ip()),
+        format!("sentinel announce-port {}", sentinels[own].port()),
         "dir .".to_owned(),
         format!("sentinel myid {}", identities[own]),
         format!("sentinel monitor {master} {} {QUORUM}", at(&data[0])),

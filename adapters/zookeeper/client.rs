@@ -217,6 +217,10 @@ impl Client for Session {
             self.is_lost = true;
         })
     }
+
+    fn node(&self) -> Option<NodeId> {
+        Some(self.node)
+    }
 }
 
 /// The integer that a znode holds or is named. Nobody but this adapter writes below the parent, so anything

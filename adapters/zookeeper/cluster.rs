@@ -60,7 +60,7 @@ impl Ensemble {
     }
 
     async fn start_local(backend: &Backend, settings: Settings, deadline: Instant) -> Result<Self, SystemError> {
-        let servers = launch(&settings, &backend.folder, backend.network.as_ref())?;
+        let servers = launch(&settings, &backend.folder, backend.network.as_ref(), backend.links.as_ref())?;
         let addresses = servers.iter().map(|server| server.address.clone()).collect();
         Self::over(backend, settings, addresses, servers)?.with_subtree(backend, deadline).await
     }
@@ -322,6 +322,11 @@ impl Cluster for Ensemble {
             self.restart(node)?;
             Ok(change)
         })
+    }
+
+    /// A session is opened by the ensemble, so a server that is cut off from the others does not answer.
+    fn probe(&self, node: NodeId) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move { self.access.open(usize::from(node.0)).await.map(drop) })
     }
 
     fn restart(&self, node: NodeId) -> Result<(), SystemError> {

@@ -7,12 +7,13 @@ use super::settings::Settings;
 use super::status::Role;
 use crate::record::cluster::address::addresses;
 use crate::record::cluster::disks::remove_data;
+use crate::record::cluster::links::Links;
 use crate::record::cluster::network::Network;
 use crate::record::cluster::process::{Child, Launch};
 use crate::record::system::{Program, SystemError};
 use std::fmt::Write;
 use std::fs::File;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// The jar with the server.
@@ -35,6 +36,8 @@ const LIBRARIES: [&str; 14] = [
     "netty-transport-native-epoll",
     "netty-transport-native-unix-common",
 ];
+/// What names mean to a server, in its folder.
+const HOSTS: &str = "hosts";
 const INSTALL: &str = "apt-get install default-jre-headless libzookeeper-java";
 /// The largest packet between servers and from clients. The default of one megabyte is enough for every
 /// single operation here; the answer that lists a large set is not bounded by it, nor by the library.
@@ -93,6 +96,7 @@ pub(super) fn launch(
     settings: &Settings,
     folder: &Path,
     network: Option<&Network>,
+    links: Option<&Links>,
 ) -> Result<Vec<Server>, SystemError> {
     if !Path::new(SERVER_JAR).exists() {
         return Err(SystemError::NotInstalled { program: SERVER_JAR.into(), install: INSTALL.into() });
@@ -102,11 +106,56 @@ pub(super) fn launch(
     let free = addresses(network, settings.nodes, 3)?;
     let members: Vec<_> =
         free.iter().map(|free| Addresses { client: free[0], quorum: free[1], election: free[2] }).collect();
+    if let Some(links) = links {
+        connect_by_proxies(links, &members)?;
+    }
     let namespace = |id: usize| network.map(|network| network.namespace(id - 1));
-    (1..)
-        .zip(&members)
-        .map(|(id, addresses)| start(id, addresses, configure(id, &members, settings, &folder)?, namespace(id)))
-        .collect()
+    let mut servers = Vec::new();
+    for (id, addresses) in (1..).zip(&members) {
+        let folder = configure(id, &members, settings, &folder, links.is_some())?;
+        let mut server = start(id, addresses, folder, namespace(id), links.is_some())?;
+        if let Some(links) = links {
+            server.address = links.announce(id - 1, addresses.client)?.to_string();
+        }
+        servers.push(server);
+    }
+    Ok(servers)
+}
+
+/// Where one server reaches another behind a proxy: an address of the loopback network for each of such pairs, by their
+/// numbers from 1, with the port of the server itself.
+fn proxy_ip(from: usize, to: usize) -> Ipv4Addr {
+    let byte = |id| u8::try_from(id).expect("an ensemble has a handful of servers");
+    Ipv4Addr::new(127, 77, byte(from), byte(to))
+}
+
+/// Puts a proxy between each server and each other, for both ports.
+fn connect_by_proxies(links: &Links, members: &[Addresses]) -> Result<(), SystemError> {
+    for from in 1..=members.len() {
+        for (to, member) in (1..).zip(members).filter(|(to, _)| *to != from) {
+            for own in [member.quorum, member.election] {
+                let at = SocketAddr::from((proxy_ip(from, to), own.port()));
+                links.announce_to(from - 1, to - 1, at, own)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What each name of a server means to the one with that number: itself, or a proxy. A server tells others its own
+/// name, so that they ask their own proxies for it.
+fn hosts(id: usize, members: usize) -> String {
+    let mut lines = "127.0.0.1 localhost\n".to_owned();
+    for other in 1..=members {
+        let ip = if other == id { Ipv4Addr::LOCALHOST } else { proxy_ip(id, other) };
+        let _infallible = writeln!(lines, "{ip} {}", host_name(other));
+    }
+    lines
+}
+
+/// What the servers behind proxies call each other.
+fn host_name(id: usize) -> String {
+    format!("n{id}.consistory")
 }
 
 /// Whether those servers, all of them, form an ensemble that serves clients.
@@ -116,7 +165,13 @@ pub(super) fn is_formed(roles: &[Role]) -> bool {
 }
 
 /// Makes the folder of a server with its files.
-fn configure(id: usize, members: &[Addresses], settings: &Settings, runs: &Path) -> Result<PathBuf, SystemError> {
+fn configure(
+    id: usize,
+    members: &[Addresses],
+    settings: &Settings,
+    runs: &Path,
+    by_name: bool,
+) -> Result<PathBuf, SystemError> {
     let folder = runs.join(format!("n{id}"));
     // A run always begins with empty servers, whatever an earlier one left in this folder.
     remove_data(&folder).map_err(SystemError::io(format!("removing {}", folder.display())))?;
@@ -124,7 +179,8 @@ fn configure(id: usize, members: &[Addresses], settings: &Settings, runs: &Path)
     std::fs::create_dir_all(&data).map_err(SystemError::io(format!("creating {}", data.display())))?;
     for (file, text) in [
         (data.join("myid"), id.to_string()),
-        (folder.join("members.cfg"), member_lines(members)),
+        (folder.join("members.cfg"), member_lines(members, by_name)),
+        (folder.join(HOSTS), hosts(id, members.len())),
         (folder.join("zoo.cfg"), configuration(settings, &folder)),
     ] {
         std::fs::write(&file, text)
@@ -139,12 +195,22 @@ fn configure(id: usize, members: &[Addresses], settings: &Settings, runs: &Path)
     Ok(folder)
 }
 
-fn start(id: usize, addresses: &Addresses, folder: PathBuf, namespace: Option<String>) -> Result<Server, SystemError> {
+fn start(
+    id: usize,
+    addresses: &Addresses,
+    folder: PathBuf,
+    namespace: Option<String>,
+    by_name: bool,
+) -> Result<Server, SystemError> {
     let name = format!("n{id}");
+    let mut arguments = arguments(&folder.join("zoo.cfg"));
+    if by_name {
+        arguments.insert(0, format!("-Djdk.net.hosts.file={}", folder.join(HOSTS).display()));
+    }
     let launch = Launch {
         name: name.clone(),
         program: "java".into(),
-        arguments: arguments(&folder.join("zoo.cfg")),
+        arguments,
         environment: Vec::new(),
         log: folder.with_extension("log"),
         folder: folder.clone(),
@@ -193,11 +259,13 @@ fn configuration(settings: &Settings, folder: &Path) -> String {
     )
 }
 
-fn member_lines(members: &[Addresses]) -> String {
+fn member_lines(members: &[Addresses], by_name: bool) -> String {
     let mut lines = String::new();
     for (id, member) in (1..).zip(members) {
         let Addresses { client, quorum, election } = member;
-        let _infallible = writeln!(lines, "server.{id}={quorum}:{}:participant;{client}", election.port());
+        let host = if by_name { host_name(id) } else { quorum.ip().to_string() };
+        let (quorum, election) = (quorum.port(), election.port());
+        let _infallible = writeln!(lines, "server.{id}={host}:{quorum}:{election}:participant;{client}");
     }
     lines
 }
@@ -241,7 +309,10 @@ mod tests {
             .into();
         let expected = "server.1=127.0.0.1:101:102:participant;127.0.0.1:100\n\
                         server.2=127.0.0.1:201:202:participant;127.0.0.1:200\n";
-        assert_eq!(member_lines(&members), expected);
+        assert_eq!(member_lines(&members, false), expected);
+        let named = member_lines(&members, true);
+        assert!(named.contains("server.2=n2.consistory:201:202:participant;127.0.0.1:200\n"), "{named}");
+        assert_eq!(hosts(2, 2), "127.0.0.1 localhost\n127.77.2.1 n1.consistory\n127.0.0.1 n2.consistory\n");
     }
 
     #[test]

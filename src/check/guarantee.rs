@@ -263,9 +263,15 @@ pub fn strongest(claims: &[Claim]) -> Vec<Claim> {
     claims.iter().copied().filter(|&claim| !claims.iter().any(|other| other.implies(claim))).collect()
 }
 
+/// Those of the claims that imply no other of them.
+#[must_use]
+pub fn weakest(claims: &[Claim]) -> Vec<Claim> {
+    claims.iter().copied().filter(|claim| !claims.iter().any(|&other| claim.implies(other))).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Claim, all, find, strongest};
+    use super::{Claim, all, find, find_all, known, strongest, weakest, words};
 
     #[test]
     fn only_what_is_counted_may_be_written_as_a_threshold() {
@@ -290,5 +296,17 @@ mod tests {
         assert!(Claim::Sequential.implies(Claim::ReadCommitted) && !Claim::Causal.implies(Claim::Pram));
         let held = [Claim::CausalMemory, Claim::Causal, Claim::Pram, Claim::ReadCommitted];
         assert_eq!(strongest(&held), [Claim::CausalMemory, Claim::ReadCommitted]);
+        assert_eq!(weakest(&held), [Claim::Causal, Claim::Pram, Claim::ReadCommitted]);
+    }
+
+    #[test]
+    fn a_word_stands_for_claims_and_no_word_hides_a_claim() {
+        assert_eq!(find_all("strong"), Some(vec![Claim::Linearizable]));
+        assert_eq!(find_all("causal"), Some(vec![Claim::Causal]));
+        assert_eq!(find_all("session").map(|claims| claims.len()), Some(4));
+        assert_eq!(find_all("stronger"), None);
+        for (word, claims) in words() {
+            assert!(find(word).is_none() && !claims.is_empty() && known().contains(word), "{word}");
+        }
     }
 }

@@ -27,6 +27,7 @@ pub mod sequential;
 pub mod session;
 pub mod session_kind;
 pub mod shrink;
+pub mod staleness;
 pub mod stream;
 pub mod transactional;
 pub mod transactions;

@@ -3,8 +3,9 @@
 use super::heal::journals;
 use super::{Exit, Failed, Format};
 use crate::adapters;
-use crate::record::faults::means::Means;
-use crate::record::faults::{self, journal};
+use crate::record::cluster::network;
+use crate::record::faults::need::Need;
+use crate::record::faults::{self, Fault, journal};
 use crate::record::system::{AdapterInfo, Program};
 use clap::Args;
 use serde_json::json;
@@ -43,8 +44,10 @@ impl Checkup {
 
 /// What was found about faults.
 struct FaultCheckup {
-    /// By what faults act, and what keeps it from being there, if anything does.
-    means: Vec<(Means, Option<String>)>,
+    /// What faults need, and what keeps it from being there, if anything does.
+    needs: Vec<(Need, Option<String>)>,
+    /// What keeps nodes from running in namespaces, if anything does.
+    no_network: Option<String>,
     /// What killed runs have left.
     left_over: Vec<String>,
 }
@@ -55,22 +58,42 @@ impl FaultCheckup {
         for path in journals(runs).map_err(Failed::environment)? {
             left_over.extend(journal::left_over(&path).map_err(Failed::environment)?);
         }
-        Ok(Self { means: Means::ALL.map(|means| (means, means.missing())).to_vec(), left_over })
+        let needs = Need::ALL.map(|need| (need, need.missing())).to_vec();
+        Ok(Self { needs, no_network: network::missing_means(), left_over })
     }
 
-    /// The names of the faults that act by those means.
-    fn names(means: Means) -> Vec<&'static str> {
-        faults::all().iter().filter(|fault| fault.means() == means).map(|fault| fault.info().name).collect()
+    /// Whether they can act, the names of faults, and by what means or why not: a line for each means.
+    fn lines(&self) -> Vec<(bool, String, String)> {
+        let names = |of: &dyn Fn(&dyn Fault) -> bool| {
+            let names: Vec<_> =
+                faults::all().iter().filter(|fault| of(**fault)).map(|fault| fault.info().name).collect();
+            names.join(", ")
+        };
+        let mut lines = Vec::new();
+        for (need, missing) in &self.needs {
+            let (of_need, on_links) =
+                (|fault: &dyn Fault| fault.needs() == *need, |fault: &dyn Fault| fault.acts_on_links());
+            match (need, missing, &self.no_network) {
+                (Need::Network, _, Some(why)) => {
+                    let how = format!("a proxy for each node, since namespaces cannot be had: {why}");
+                    lines.push((true, names(&|fault| of_need(fault) && on_links(fault)), how));
+                    lines.push((false, names(&|fault| of_need(fault) && !on_links(fault)), why.clone()));
+                }
+                (Need::Network, _, None) => {
+                    lines.push((true, names(&of_need), "a network namespace for each node, nftables".into()));
+                }
+                (_, Some(why), _) => lines.push((false, names(&of_need), why.clone())),
+                (_, None, _) => lines.push((true, names(&of_need), need.about().to_owned())),
+            }
+        }
+        lines
     }
 
     fn text(&self) -> String {
         let mut out = String::from("\nfaults      ");
-        for (place, (means, missing)) in self.means.iter().enumerate() {
-            let (indent, names) = (if place == 0 { "" } else { "            " }, Self::names(*means).join(", "));
-            let _ = match missing {
-                None => writeln!(out, "{indent} ✓ {names}: {}", means.about()),
-                Some(why) => writeln!(out, "{indent} – {names}: {why}"),
-            };
+        for (place, (can_act, names, how)) in self.lines().iter().enumerate() {
+            let (indent, mark) = (if place == 0 { "" } else { "            " }, if *can_act { '✓' } else { '–' });
+            let _ = writeln!(out, "{indent} {mark} {names}: {how}");
         }
         let left = if self.left_over.is_empty() { "nothing".into() } else { self.left_over.join(", ") };
         let hint = if self.left_over.is_empty() { "" } else { " (consistory heal)" };
@@ -139,13 +162,19 @@ fn document(checkups: &[Checkup], faults: &FaultCheckup) -> String {
         .iter()
         .map(|checkup| json!({"adapter": checkup.info.name, "can_run": checkup.can_run(), "missing": checkup.missing_packages()}))
         .collect();
-    let means: serde_json::Map<String, serde_json::Value> = faults
-        .means
-        .iter()
-        .map(|(means, missing)| {
-            let row = json!({"can_act": missing.is_none(), "why_not": missing, "faults": FaultCheckup::names(*means)});
-            (means.name().to_owned(), row)
-        })
-        .collect();
+    let names = |of: &dyn Fn(&dyn Fault) -> bool| {
+        faults::all().iter().filter(|fault| of(**fault)).map(|fault| fault.info().name).collect::<Vec<_>>()
+    };
+    let mut means = serde_json::Map::new();
+    for (need, missing) in faults.needs.iter().filter(|(need, _)| *need != Need::Network) {
+        let of = names(&|fault| fault.needs() == *need);
+        means.insert(need.name().into(), json!({"can_act": missing.is_none(), "why_not": missing, "faults": of}));
+    }
+    let no_network = &faults.no_network;
+    let packets = names(&|fault| fault.needs() == Need::Network);
+    let namespaces = json!({"can_act": no_network.is_none(), "why_not": no_network, "faults": packets});
+    let streams = names(&|fault| fault.acts_on_links());
+    let proxies = json!({"can_act": true, "taken": no_network.is_some(), "faults": streams});
+    means.extend([("namespaces".to_owned(), namespaces), ("proxies".to_owned(), proxies)]);
     format!("{:#}\n", json!({"adapters": rows, "faults": means, "left_over": faults.left_over}))
 }

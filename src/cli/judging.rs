@@ -7,16 +7,19 @@ use super::values::{self, BudgetArg};
 use super::watchdog::{self, Watchdog};
 use super::{Failed, Format};
 use crate::check::budget::{Budget, Stop};
+use crate::check::convergent::{self, Agreement};
 use crate::check::guarantee::{self, Claim};
+use crate::check::invariants::additions::{Additions, additions};
 use crate::check::judge::{JudgeError, Question, judge_each};
 use crate::check::models::FailedCas;
 use crate::check::session_kind::SessionKind;
+use crate::check::staleness::{self, Staleness};
 use crate::check::verdict::{Finding, Verdict, Why};
 use crate::history::formats::{self, ReadOptions};
 use crate::history::{History, Value};
 use crate::record::runner::THRESHOLDS_SETTING;
 use crate::report::service::Service;
-use crate::report::{json, terminal};
+use crate::report::{self, additions as additions_report, json, terminal};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use std::cell::Cell;
@@ -71,7 +74,8 @@ pub(super) struct QuestionArgs {
     #[arg(long, value_name = "N")]
     pub(super) min_ops: Option<u64>,
     /// What the system must have kept to: p50, p90, p99, p999, max, recovery, outage, such as p99<50ms; `fail_rate<1%`;
-    /// availability>90%, apdex(50ms)>0.9 (default: what the history was recorded for)
+    /// availability>90%, apdex(50ms)>0.9; of additions to sets lost=0, resurrected=0, duplicated=0, `unknown_present<9`
+    /// (default: what the history was recorded for)
     #[arg(long, value_delimiter = ',', value_parser = threshold, value_name = "MEASURE<LIMIT,…")]
     pub(super) threshold: Vec<Threshold>,
 }
@@ -176,7 +180,10 @@ pub(super) struct Judged {
     failures: Vec<(Claim, Failed)>,
     vacuous: Option<String>,
     service: Option<Service>,
+    additions: Option<Additions>,
     thresholds: Vec<Outcome>,
+    staleness: Option<Staleness>,
+    agreement: Option<Agreement>,
     /// Whether every claim was judged that could be.
     all: bool,
     pub(super) exit: Exit,
@@ -254,13 +261,39 @@ impl<'a> Judgement<'a> {
         }
         let thresholds = self.thresholds(&history)?;
         let service = Service::of(&history).filter(|service| service.faults > 0 || !thresholds.is_empty());
-        let thresholds: Vec<_> = thresholds.iter().map(|threshold| threshold.judge(service.as_ref())).collect();
+        let additions = additions(&history);
+        let thresholds: Vec<_> =
+            thresholds.iter().map(|threshold| threshold.judge(service.as_ref(), additions.as_ref())).collect();
         if thresholds.iter().any(|outcome| !outcome.met) {
             exit = exit.worse(Exit::Thresholds);
         }
+        let staleness = self.staleness(&history, &question, &findings);
+        let agreement = convergent::agreement(&history);
         let cpu = watchdog::cpu_time().saturating_sub(cpu);
         let (all, wall) = (question.all, wall.elapsed());
-        Ok(Judged { history, findings, failures, vacuous, service, thresholds, all, exit, name, cpu, wall })
+        Ok(Judged {
+            history,
+            findings,
+            failures,
+            vacuous,
+            service,
+            additions,
+            thresholds,
+            staleness,
+            agreement,
+            all,
+            exit,
+            name,
+            cpu,
+            wall,
+        })
+    }
+
+    /// What is linearizable is not stale, and that need not be measured.
+    fn staleness(&self, history: &History, question: &Question, findings: &[Finding]) -> Option<Staleness> {
+        let linearizable = findings.iter().find(|finding| finding.claim == Claim::Linearizable);
+        let holds = linearizable.is_some_and(|finding| matches!(finding.verdict, Verdict::Holds(_)));
+        if holds { None } else { staleness::measure(history, question, self.watchdog.budget()) }
     }
 
     /// Those of the command line, or those that the history was recorded for.
@@ -358,7 +391,10 @@ impl Judged {
             vacuous: self.vacuous.clone(),
             failures: self.failures.iter().map(failure).collect(),
             service: self.service.as_ref().map(Service::wire),
+            additions: self.additions.as_ref().map(additions_report::wire),
             thresholds: self.thresholds.iter().map(Outcome::wire).collect(),
+            staleness: self.staleness.as_ref().map(report::staleness::wire),
+            agreement: self.agreement.map(report::staleness::agreement_wire),
         };
         json::Document::judged(&self.history, &self.findings, context)
     }
@@ -369,12 +405,17 @@ impl Judged {
         if let Some(why) = &self.vacuous {
             text.push_str(&terminal::vacuous(why));
         }
+        if let Some(staleness) = &self.staleness {
+            text.push_str(&report::staleness::text(staleness, self.all));
+        }
+        text.push_str(&self.agreement.map(report::staleness::agreement_text).unwrap_or_default());
         text.push_str(&self.service.as_ref().map(Service::text).unwrap_or_default());
+        text.push_str(&self.additions.as_ref().map(additions_report::text).unwrap_or_default());
         for outcome in &self.thresholds {
             text.push_str(&terminal::threshold(&outcome.threshold, &outcome.measured, outcome.met));
         }
         if self.all {
-            text.push_str(&terminal::strongest(&self.findings));
+            text.push_str(&terminal::summary(&self.findings));
         }
         for (claim, failure) in &self.failures {
             let _ = writeln!(text, "! {:<14} NOT JUDGED    {:#}", claim.name(), failure.error);

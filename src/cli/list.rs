@@ -128,11 +128,12 @@ fn workloads() -> Vec<Row> {
 fn faults() -> Vec<Row> {
     let rows = faults::all().iter().map(|fault| {
         let info = fault.info();
-        let detail = vec![
+        let mut detail = vec![
             ("default target".into(), info.target.into()),
-            ("means".into(), fault.means().about().into()),
+            ("means".into(), fault.needs().about().into()),
             ("undo".into(), info.undo.into()),
         ];
+        detail.extend(fault.setting().map(|setting| ("setting".into(), format!("{}={setting}", info.name))));
         Row { name: info.name.into(), about: info.about.into(), detail }
     });
     rows.collect()

@@ -20,8 +20,9 @@ mod vacuity;
 mod values;
 mod watchdog;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use exit_code::Exit;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ pub struct Cli {
 enum Command {
     /// Drive a system, record what happens, judge the history
     Run(Box<run::RunArgs>),
+    /// Do a run again: same backend, workload, seed, schedule and options
+    Rerun(run::RerunArgs),
     /// Judge recorded histories
     Check(check::CheckArgs),
     /// Explain one object's verdict: the counterexample, or an order
@@ -91,8 +94,11 @@ enum Format {
 /// Parses the command line, does what it says, and chooses the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let read = Cli::command().try_get_matches_from(&words);
+    let read = read.and_then(|matches| Cli::from_arg_matches(&matches).map(|cli| (cli, matches)));
+    let (cli, matches) = match read {
+        Ok(read) => read,
         Err(error) => return usage(&error).into(),
     };
     match cli.talk.color {
@@ -100,12 +106,16 @@ pub fn main() -> ExitCode {
         Colour::Always => anstream::ColorChoice::Always.write_global(),
         Colour::Never => anstream::ColorChoice::Never.write_global(),
     }
-    guarded(|| obey(&cli)).unwrap_or_else(|failure| report(&failure)).into()
+    guarded(|| obey(&cli, &matches, &words)).unwrap_or_else(|failure| report(&failure)).into()
 }
 
-fn obey(cli: &Cli) -> Result<Exit, Failed> {
+fn obey(cli: &Cli, matches: &ArgMatches, words: &[OsString]) -> Result<Exit, Failed> {
     match &cli.command {
-        Command::Run(arguments) => run::run(arguments, cli.talk.quiet),
+        Command::Run(arguments) => {
+            let matches = matches.subcommand_matches("run").expect("it is the command");
+            run::run(arguments, matches, words, cli.talk.quiet)
+        }
+        Command::Rerun(arguments) => run::rerun(arguments, cli.talk.quiet),
         Command::Check(arguments) => check::check(arguments, cli.talk.quiet),
         Command::Explain(arguments) => explain::explain(arguments),
         Command::Gen(arguments) => generated(arguments),
@@ -149,6 +159,13 @@ impl Failed {
 
     fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, anyhow::Error::msg(message.into()))
+    }
+
+    /// A command line that clap refuses: its own words, without the usage.
+    fn command_line(error: &clap::Error) -> Self {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        Self::usage(first.strip_prefix("error: ").unwrap_or(first))
     }
 
     fn environment(error: impl Into<anyhow::Error>) -> Self {

@@ -1,6 +1,8 @@
-//! Demands on how well a system served, such as `p99<50ms,fail_rate<1%,recovery<5s`: a broken one is exit code 3.
+//! Demands on how well a system served, such as `p99<50ms,fail_rate<1%,recovery<5s`, and on what it kept of additions to
+//! sets, such as `lost=0`: a broken one is exit code 3.
 
 use super::values;
+use crate::check::invariants::additions::Additions;
 use crate::report::json::ThresholdWire;
 use crate::report::service::Service;
 use std::fmt;
@@ -27,6 +29,17 @@ enum Measure {
     Outage,
     /// Served within this time, plus half of those within four times that, of all.
     Apdex(Duration),
+    /// So many elements.
+    Count(Element),
+}
+
+/// Which elements are counted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Element {
+    Lost,
+    Resurrected,
+    Duplicated,
+    UnknownPresent,
 }
 
 /// What a demand amounted to.
@@ -45,12 +58,12 @@ impl Outcome {
     }
 }
 
-/// Reads `NAME<LIMIT` or `NAME>LIMIT`.
+/// Reads `NAME<LIMIT`, `NAME>LIMIT` or, of counts, `NAME=LIMIT`.
 pub(super) fn threshold(text: &str) -> Result<Threshold, String> {
-    const KNOWN: &str =
-        "p50, p90, p99, p999, max, recovery, outage, fail_rate (all <), availability, apdex(TIME) (both >)";
+    const KNOWN: &str = "p50, p90, p99, p999, max, recovery, outage, fail_rate (all <), availability, apdex(TIME) (both >), lost, \
+                         resurrected, duplicated, unknown_present (= or <)";
     let at = text
-        .find(['<', '>'])
+        .find(['<', '>', '='])
         .ok_or_else(|| format!("'{text}' compares nothing; write p99<50ms or availability>90%"))?;
     let (name, limit) = (&text[..at], &text[at + 1..]);
     let measure = match name {
@@ -63,16 +76,35 @@ pub(super) fn threshold(text: &str) -> Result<Threshold, String> {
         "availability" => Measure::Availability,
         "recovery" => Measure::Recovery,
         "outage" => Measure::Outage,
+        "lost" => Measure::Count(Element::Lost),
+        "resurrected" => Measure::Count(Element::Resurrected),
+        "duplicated" => Measure::Count(Element::Duplicated),
+        "unknown_present" => Measure::Count(Element::UnknownPresent),
         _ => match name.strip_prefix("apdex(").and_then(|rest| rest.strip_suffix(')')) {
             Some(time) => Measure::Apdex(values::duration(time)?),
             None => return Err(format!("there is no measure '{name}'; there are: {KNOWN}")),
         },
     };
-    if text[at..].starts_with('<') != measure.is_bad_when_large() {
+    let limit = match measure {
+        // So many are the most: one less than what it must stay below.
+        Measure::Count(_) if text[at..].starts_with('=') => f64::from(count(limit)?) + 1.0,
+        Measure::Count(_) => count(limit)?.into(),
+        _ if measure.is_share() => share(limit)?,
+        _ => values::duration(limit)?.as_secs_f64(),
+    };
+    let equals = text[at..].starts_with('=');
+    if equals && (!matches!(measure, Measure::Count(_)) || limit > 1.0) {
+        return Err(format!("'{text}': only lost, resurrected, duplicated and unknown_present can be = 0"));
+    }
+    if !equals && text[at..].starts_with('<') != measure.is_bad_when_large() {
         return Err(format!("'{text}' demands the worse; there are: {KNOWN}"));
     }
-    let limit = if measure.is_share() { share(limit)? } else { values::duration(limit)?.as_secs_f64() };
     Ok(Threshold { text: text.to_owned(), measure, limit })
+}
+
+/// A number of elements.
+fn count(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("'{text}' is no number of elements; write 0"))
 }
 
 /// `1%` or `0.01`.
@@ -95,8 +127,16 @@ impl Measure {
     }
 
     /// What it is; `None` if it was not seen.
+    #[expect(clippy::cast_precision_loss, reason = "counts are shown as they are up to 2^53")]
+    fn of(self, service: Option<&Service>, additions: Option<&Additions>) -> Option<f64> {
+        match self {
+            Self::Count(element) => additions.map(|additions| element.of(additions) as f64),
+            of_service => of_service.in_service(service?),
+        }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "latencies are shown with three digits")]
-    fn of(self, service: &Service) -> Option<f64> {
+    fn in_service(self, service: &Service) -> Option<f64> {
         let whole = service.whole();
         match self {
             Self::Latency(_) if whole.served == 0 => None,
@@ -112,19 +152,34 @@ impl Measure {
                 let good = f64::midpoint(within(micros), within(micros.saturating_mul(4)));
                 Some(good / whole.called.max(1) as f64)
             }
+            // Is no matter of the service.
+            Self::Count(_) => None,
+        }
+    }
+}
+
+impl Element {
+    fn of(self, additions: &Additions) -> u64 {
+        match self {
+            Self::Lost => additions.lost,
+            Self::Resurrected => additions.resurrected,
+            Self::Duplicated => additions.duplicated,
+            Self::UnknownPresent => additions.unknown_present,
         }
     }
 }
 
 impl Threshold {
     /// Holds it against what was measured. What was not seen does not meet a demand.
-    pub(super) fn judge(&self, service: Option<&Service>) -> Outcome {
-        let measured = service.and_then(|service| self.measure.of(service));
+    pub(super) fn judge(&self, service: Option<&Service>, additions: Option<&Additions>) -> Outcome {
+        let measured = self.measure.of(service, additions);
         let met = measured.is_some_and(|value| {
             if self.measure.is_bad_when_large() { value < self.limit } else { value > self.limit }
         });
-        let in_words = |value: f64| {
-            if self.measure.is_share() { format!("{:.2} %", value * 100.0) } else { format!("{:.1} ms", value * 1e3) }
+        let in_words = |value: f64| match self.measure {
+            Measure::Count(_) => format!("{value}"),
+            _ if self.measure.is_share() => format!("{:.2} %", value * 100.0),
+            _ => format!("{:.1} ms", value * 1e3),
         };
         Outcome { threshold: self.text.clone(), measured: measured.map_or("not seen".to_owned(), in_words), met }
     }
@@ -173,8 +228,28 @@ mod tests {
             ("apdex(11ms)>0.91", false),
             ("apdex(5ms)>0.46", false),
         ] {
-            let outcome = threshold(text).expect("a threshold").judge(Some(&service()));
+            let outcome = threshold(text).expect("a threshold").judge(Some(&service()), None);
             assert_eq!(outcome.met, met, "{text}: {}", outcome.measured);
+        }
+    }
+
+    #[test]
+    fn counts_of_elements_are_demanded_to_be_none_or_few() {
+        let additions = Additions { acknowledged: 9, lost: 2, unknown_present: 1, ..Additions::default() };
+        for (text, met) in [
+            ("lost=0", false),
+            ("lost<2", false),
+            ("lost<3", true),
+            ("resurrected=0", true),
+            ("duplicated=0", true),
+            ("unknown_present=0", false),
+        ] {
+            let outcome = threshold(text).expect("a threshold").judge(None, Some(&additions));
+            assert_eq!(outcome.met, met, "{text}: {}", outcome.measured);
+            assert_eq!(threshold(text).expect("a threshold").judge(None, None).measured, "not seen");
+        }
+        for text in ["lost=5", "p99=0", "lost>1", "lost=-1", "lost"] {
+            assert!(threshold(text).is_err(), "{text}");
         }
     }
 

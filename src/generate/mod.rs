@@ -275,5 +275,8 @@ fn encode(line: &mut Vec<u8>, model: &Generated, happening: &Happening<'_>) {
     let actor = Actor::Client(ProcessId(process));
     let key = if model.keyed { Payload::Int(key.into()) } else { Payload::Absent };
     let value = Payload::Value(value);
-    encode_event(line, &EventLine { index, time: Nanos(time), actor, phase, function, key, value, node: "", error });
+    encode_event(
+        line,
+        &EventLine { index, time: Nanos(time), actor, phase, function, key, value, node: "", error, retry: None },
+    );
 }

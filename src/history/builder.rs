@@ -4,7 +4,7 @@
 //! time that goes backwards, a process that goes on after an indeterminate operation. Complexity O(1) an
 //! event. What it does not check: whether functions and values mean anything to a model.
 
-use super::columns::{FaultNote, History, Nanos, OpId, Outcome, ProcessId, Rank};
+use super::columns::{Attempt, FaultNote, History, Nanos, OpId, Outcome, ProcessId, Rank};
 use super::header::Header;
 use super::symbols::{Symbol, Symbols};
 use super::value::{ValueId, Values};
@@ -31,6 +31,15 @@ pub enum Actor {
     Client(ProcessId),
     /// The part that injects faults.
     Nemesis,
+}
+
+/// That an invocation is one more attempt at what was asked for once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// The number of this attempt, 2 for the second.
+    pub attempt: u32,
+    /// Whose last operation is the attempt before.
+    pub previous: ProcessId,
 }
 
 /// Where in a file something stands, both from 1.
@@ -67,6 +76,8 @@ pub struct Event {
     pub node: Symbol,
     /// The error of a failed or indeterminate operation.
     pub error: Symbol,
+    /// Set on the invocation of an attempt after the first.
+    pub retry: Option<Retry>,
     /// Where it stands.
     pub place: Place,
 }
@@ -383,6 +394,7 @@ impl HistoryBuilder {
         self.order_own(process, slot);
         let called = self.rank();
         let id = OpId(u32::try_from(self.len()).expect("bounded by the rank"));
+        self.note_retry(id, event.retry);
         self.open.set(process, Some(Slot::Open(id)));
         let columns = &mut self.history.columns;
         columns.process.push(process);
@@ -399,6 +411,14 @@ impl HistoryBuilder {
         columns.return_rank.push(Rank::NEVER);
         columns.line.push(event.place.line);
         Ok(())
+    }
+
+    /// Links an attempt to the one before. One whose process is not known any more is an operation of its own.
+    fn note_retry(&mut self, id: OpId, retry: Option<Retry>) {
+        let Some(Retry { attempt, previous }) = retry else { return };
+        if let Some(Slot::Returned(previous) | Slot::Retired(previous)) = self.open.get(previous) {
+            self.history.attempts.push(Attempt { id, number: attempt, previous });
+        }
     }
 
     fn named(&self, event: &Event) -> String {
@@ -426,7 +446,8 @@ impl HistoryBuilder {
         columns.result[at] = event.value;
         columns.outcome[at] = if phase == Phase::Ok { Outcome::Completed } else { Outcome::Rejected };
         let ties = self.ties == Ties::CallsFirst && event.time != Nanos::UNKNOWN;
-        self.open.set(process, ties.then_some(Slot::Returned(id)));
+        // Only what failed is tried again.
+        self.open.set(process, (ties || phase == Phase::Fail).then_some(Slot::Returned(id)));
         if ties {
             self.tied.push(id);
         } else {
@@ -471,6 +492,7 @@ mod tests {
                 value: ValueId::NIL,
                 node: Symbol::NONE,
                 error: Symbol::NONE,
+                retry: None,
                 place: Place { line, column: 1 },
             };
             builder.push(&event).expect("a possible event");

@@ -75,6 +75,17 @@ pub struct FaultNote {
     pub after_calls: u32,
 }
 
+/// An operation that is one more attempt at what its user asked for once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The operation.
+    pub id: OpId,
+    /// Its number among the attempts, 2 for the second.
+    pub number: u32,
+    /// The attempt before.
+    pub previous: OpId,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Columns {
     pub process: Vec<ProcessId>,
@@ -102,6 +113,8 @@ pub struct History {
     pub(super) errors: Symbols,
     pub(super) columns: Columns,
     pub(super) faults: Vec<FaultNote>,
+    /// In order of their operations.
+    pub(super) attempts: Vec<Attempt>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -148,6 +161,13 @@ impl History {
         &self.faults
     }
 
+    /// The operations that are attempts after the first, in their order. Each is an operation like any other: it went over
+    /// the wire, and may have taken effect.
+    #[must_use]
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
     /// What a reader should be told although the history is usable, such as a torn last line.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
@@ -177,7 +197,7 @@ impl History {
     }
 
     /// The operations in `keep` (ascending) as a history of their own: same tables, times and lines,
-    /// ranks as they were.
+    /// ranks as they were; which of them are further attempts is not kept.
     #[must_use]
     pub fn select(&self, keep: &[OpId]) -> Self {
         fn pick<T: Copy>(column: &[T], keep: &[OpId]) -> Vec<T> {

@@ -27,6 +27,16 @@ pub struct FaultWindow {
     pub idle: Option<String>,
     /// Its step of the plan, if its lines name it.
     pub step: Option<Value>,
+    /// Who was kept from hearing whom: the one that speaks, the one that does not hear.
+    pub cut: Vec<(String, String)>,
+}
+
+impl FaultWindow {
+    /// Whether it acts at that time.
+    #[must_use]
+    pub fn holds(&self, time: Nanos) -> bool {
+        self.start <= time && self.stop.is_none_or(|stop| time < stop)
+    }
 }
 
 /// The faults of a history, in the order in which they struck.
@@ -42,7 +52,8 @@ pub fn fault_windows(history: &History) -> Vec<FaultWindow> {
         let step = field(&value, "step").cloned();
         if let Some(name) = line.strip_suffix(START) {
             let over = (!acted).then_some(note.time);
-            windows.push(FaultWindow { name: name.to_owned(), start: note.time, stop: over, idle, step });
+            let (name, start, cut) = (name.to_owned(), note.time, cut(&value));
+            windows.push(FaultWindow { name, start, stop: over, idle, step, cut });
         } else if let Some(name) = line.strip_suffix(STOP)
             && let Some(open) =
                 windows.iter_mut().rev().find(|open| open.name == name && open.step == step && open.stop.is_none())
@@ -52,6 +63,16 @@ pub fn fault_windows(history: &History) -> Vec<FaultWindow> {
         }
     }
     windows
+}
+
+/// The links `n1→n2` of a line about a strike.
+fn cut(value: &Value) -> Vec<(String, String)> {
+    let Some(Value::List(links)) = field(value, "cut") else { return Vec::new() };
+    let ends = |link: &Value| match link {
+        Value::Text(text) => text.split_once('→').map(|(from, to)| (from.to_owned(), to.to_owned())),
+        _ => None,
+    };
+    links.iter().filter_map(ends).collect()
 }
 
 /// When the workload's operations ended, if a line says so.

@@ -10,11 +10,12 @@ pub mod fault_windows;
 pub mod formats;
 mod header;
 mod live;
+pub mod requests;
 mod symbols;
 mod value;
 
-pub use builder::{Actor, Defect, DefectKind, Event, HistoryBuilder, Phase, Place, Ties};
-pub use columns::{FaultNote, History, Nanos, OpId, Operation, Outcome, ProcessId, Rank};
+pub use builder::{Actor, Defect, DefectKind, Event, HistoryBuilder, Phase, Place, Retry, Ties};
+pub use columns::{Attempt, FaultNote, History, Nanos, OpId, Operation, Outcome, ProcessId, Rank};
 pub use header::Header;
 pub use live::{LiveHistory, LiveStep};
 pub use symbols::{Symbol, Symbols};

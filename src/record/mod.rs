@@ -8,6 +8,7 @@ pub mod faults;
 mod final_reads;
 mod membership;
 mod node_reads;
+pub mod policy;
 pub mod recorder;
 mod roaming;
 pub mod runner;

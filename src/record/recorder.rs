@@ -11,7 +11,7 @@
 use super::clock::Clock;
 use super::system::{Action, Answer, Certainty, Failure, NodeId, Reply};
 use crate::history::formats::consistory::{EventLine, Payload, encode_header, encode_stamp, encode_unstamped};
-use crate::history::{Actor, Header, Nanos, Phase, ProcessId, Value};
+use crate::history::{Actor, Header, Nanos, Phase, ProcessId, Retry, Value};
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::fs::File;
@@ -99,7 +99,20 @@ impl Recorder {
     /// # Errors
     /// When this or an earlier line could not be written: the request must not be sent.
     pub async fn invoke(&self, process: ProcessId, action: &Action) -> Result<Instant, RecorderBroken> {
-        let queued = self.queue(&event(process, Phase::Invoke, action, &mut [0; 2]));
+        self.invoke_again(process, action, None).await
+    }
+
+    /// The same, of an attempt that may follow upon another.
+    ///
+    /// # Errors
+    /// As [`Recorder::invoke`].
+    pub async fn invoke_again(
+        &self,
+        process: ProcessId,
+        action: &Action,
+        retry: Option<Retry>,
+    ) -> Result<Instant, RecorderBroken> {
+        let queued = self.queue(&EventLine { retry, ..event(process, Phase::Invoke, action, &mut [0; 2]) });
         for _ in 0..TURNS_MAX {
             others_first().await;
             if self.written.load(Ordering::Acquire) >= queued.end {
@@ -154,6 +167,7 @@ impl Recorder {
             value: Payload::Value(value),
             node: "",
             error: "",
+            retry: None,
         };
         let queued = self.queue(&event);
         let _ = self.commit(queued.end);
@@ -276,6 +290,7 @@ fn event<'a>(process: ProcessId, phase: Phase, action: &Action, argument: &'a mu
         value,
         node: "",
         error: "",
+        retry: None,
     }
 }
 

@@ -5,7 +5,7 @@
 //! node that cannot be reached then is left out until the process connects anew, as a client with a list of addresses
 //! would. What it does not do: choose. Where the adapter sends every slot to the same node (a primary), it stays there.
 
-use super::system::{Action, Client, Cluster, Failure, Reply};
+use super::system::{Action, Client, Cluster, Failure, NodeId, Reply};
 use futures_util::future::{BoxFuture, join_all};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -58,5 +58,9 @@ impl Client for Roaming {
 
     fn lost(&mut self) -> BoxFuture<'_, ()> {
         self.connections[self.at].lost()
+    }
+
+    fn node(&self) -> Option<NodeId> {
+        self.connections[self.at].node()
     }
 }

@@ -8,8 +8,9 @@ use super::faults::nemesis::Struck;
 use super::faults::schedule::Schedule;
 use super::faults::stage::Stage;
 use super::final_reads::{READS_MAX, final_reads, turned_true};
+use super::policy::ClientPolicy;
 use super::recorder::Recorder;
-use super::system::{Adapter, Backend, Cluster, SystemError};
+use super::system::{Adapter, Backend, Cluster, ReadFrom, SystemError};
 use super::work::Plan;
 use super::worker::{Ended, Shared, Worker, latencies};
 use crate::history::fault_windows::WORK_ENDED;
@@ -56,6 +57,8 @@ pub struct RunPlan<'a> {
     pub operations: Option<u64>,
     /// Operations a second of all clients together, in an open loop; `None` for a closed loop.
     pub rate: Option<f64>,
+    /// What clients do about failures.
+    pub policy: ClientPolicy,
     /// After so many operations each client moves to the next node; `None` if clients stay where they are.
     pub hop: Option<NonZeroU32>,
     /// What is done to the system meanwhile; nothing if there is no schedule.
@@ -123,6 +126,8 @@ pub struct RunSummary {
     pub failed: u64,
     /// Indeterminate.
     pub unknown: u64,
+    /// Of all these, attempts after the first.
+    pub again: u64,
     /// Operations of an open loop that were due and not started in time: their clients were still waiting.
     pub missed: u64,
     /// How long operations were driven.
@@ -183,7 +188,8 @@ pub async fn run(
     let mut interrupt = stop.clone();
     // Before the cluster, so that it is dropped after it.
     let stage = plan.faults.as_ref().map(|schedule| Stage::set(schedule, plan.backend, plan.seed)).transpose()?;
-    let backend = Backend { network: stage.as_ref().and_then(Stage::network), ..plan.backend.clone() };
+    let (network, links) = (stage.as_ref().and_then(Stage::network), stage.as_ref().and_then(Stage::links));
+    let backend = Backend { network, links, ..plan.backend.clone() };
     let start = plan.adapter.start(&backend, begun + READY_MAX);
     let mut cluster: Arc<dyn Cluster> = tokio::select! {
         cluster = start => cluster?.into(),
@@ -240,13 +246,14 @@ async fn drive(
         deadline: deadline(started, plan)?,
         remaining: plan.operations.map(AtomicU64::new),
         timeout: plan.backend.timeout,
+        policy: plan.policy,
         clients,
         interval,
         hop: plan.hop,
     });
     let mut workers = JoinSet::new();
     for slot in 0..clients {
-        let worker = Worker::new(slot, plan.work.generator(slot.into()));
+        let worker = Worker::new(slot, plan.work.generator(slot.into()), plan.policy);
         workers.spawn(worker.work(Arc::clone(&shared), Arc::clone(cluster)));
     }
     let (over, ended) = watch::channel(false);
@@ -281,6 +288,7 @@ async fn drive(
         ok,
         failed,
         unknown,
+        again: shared.again(),
         missed,
         elapsed,
         latency_us,
@@ -348,17 +356,24 @@ fn topology(cluster: &dyn Cluster) -> Vec<(String, String)> {
 fn header(plan: &RunPlan<'_>, cluster: &dyn Cluster, clock: &Clock) -> Header {
     let mut config = cluster.config();
     let pace = plan.rate.map_or("closed loop".into(), |rate| rate.to_string());
-    let run = [
+    let mut run = vec![
         ("clients", plan.clients.to_string()),
         ("rate", pace),
         ("timeout-ms", plan.backend.timeout.as_millis().to_string()),
+        ("time-ms", plan.duration.as_millis().to_string()),
     ];
-    let run = run.map(|(name, value)| (name.to_owned(), value));
+    let backend = plan.backend;
+    run.extend(plan.operations.map(|operations| ("ops", operations.to_string())));
+    run.extend(plan.policy.retry.map(|retry| ("retry", retry.to_string())));
+    run.extend(plan.policy.breaker.map(|breaker| ("breaker", breaker.to_string())));
+    run.extend((backend.read_from != ReadFrom::Default).then(|| ("read-from", backend.read_from.to_string())));
+    run.extend((!backend.nodes.is_empty()).then(|| ("nodes", backend.nodes.join(","))));
+    let run = run.into_iter().map(|(name, value)| (name.to_owned(), value));
     let thresholds = plan.about.thresholds.join(",");
     config.extend((!thresholds.is_empty()).then(|| (THRESHOLDS_SETTING.to_owned(), thresholds)));
     config.extend(plan.faults.iter().map(|schedule| (FAULTS_SETTING.to_owned(), schedule.to_string())));
-    config
-        .extend(run.into_iter().chain(plan.about.settings.clone()).map(|(name, value)| (format!("run.{name}"), value)));
+    config.extend(plan.faults.iter().flat_map(Schedule::settings).map(|(name, value)| (format!("run.{name}"), value)));
+    config.extend(run.chain(plan.about.settings.clone()).map(|(name, value)| (format!("run.{name}"), value)));
     Header {
         tool: Some(format!("consistory {}", env!("CARGO_PKG_VERSION"))),
         run: Some(plan.run.clone()),

@@ -6,8 +6,10 @@
 //! Nothing here knows a consistency model.
 
 use super::clients::Clients;
+use super::cluster::links::Links;
 use super::cluster::network::Network;
 pub use super::failure::{Certainty, Failure};
+use super::faults::means::Means;
 pub use super::membership::MembershipChange;
 use futures_util::future::BoxFuture;
 use std::fmt;
@@ -119,6 +121,12 @@ impl Action {
         }
     }
 
+    /// Whether it takes or gives back a lock.
+    #[must_use]
+    pub fn is_about_a_lock(&self) -> bool {
+        matches!(self, Self::Acquire { .. } | Self::Release { .. })
+    }
+
     /// The object it is about.
     #[must_use]
     pub fn key(&self) -> Key {
@@ -169,6 +177,11 @@ pub trait Client: Send {
     /// Returns when the client learns that a lock that it holds has ended, or cannot rely on it any more.
     fn lost(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::pending())
+    }
+
+    /// The node that was asked last, or is connected to: who left a request unanswered.
+    fn node(&self) -> Option<NodeId> {
+        None
     }
 }
 
@@ -229,6 +242,12 @@ pub trait Cluster: Send + Sync {
     /// several primaries, or where an old leader does not know yet that it is none. Empty where nobody leads.
     fn leaders(&self) -> BoxFuture<'_, Vec<NodeId>> {
         Box::pin(async { Vec::new() })
+    }
+
+    /// Asks one node something that it answers as long as it serves, over a new connection. The caller bounds it in time.
+    fn probe(&self, node: NodeId) -> BoxFuture<'_, Result<(), String>> {
+        let name = self.nodes().get(usize::from(node.0)).map_or_else(String::new, |node| node.name.clone());
+        Box::pin(async move { Err(format!("{name} cannot be asked")) })
     }
 
     /// What time it is by the clock of a node's server, if it tells within a second or two.
@@ -366,6 +385,19 @@ pub enum ReadFrom {
     Node(NodeId),
 }
 
+impl fmt::Display for ReadFrom {
+    /// As it is asked for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Primary => f.write_str("primary"),
+            Self::Replica => f.write_str("replica"),
+            Self::Any => f.write_str("any"),
+            Self::Node(NodeId(number)) => write!(f, "{}", u32::from(*number) + 1),
+        }
+    }
+}
+
 /// A text that is not to be shown: what prints its owner prints `…` in its place.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
@@ -421,6 +453,10 @@ pub struct Backend {
     pub folder: PathBuf,
     /// Where local servers run instead of on loopback, each node in a namespace of its own.
     pub network: Option<Network>,
+    /// Proxies between local servers, where there is no network.
+    pub links: Option<Links>,
+    /// By which means faults are to reach the links between nodes; the best there is if not said.
+    pub means: Option<Means>,
     /// Who sleeps, for what clients do in the background.
     pub clients: Clients,
     /// The bound on one operation; connections use it too.

@@ -2,15 +2,17 @@
 //!
 //! Closed loop: the next operation starts when the last has ended. Open loop: operations have scheduled times, and
 //! latency counts from those, so that a stalled server cannot hide by slowing its clients down. After an
-//! indeterminate operation the process id retires and a fresh connection is opened under a new id.
+//! indeterminate operation the process id retires and a fresh connection is opened under a new id. An operation that is
+//! tried again is another operation for each attempt; its latency counts from the first.
 
 use super::clients::{Clients, Lock, Wakefulness};
 use super::final_reads::turned_true;
+use super::policy::{Breaker, ClientPolicy};
 use super::recorder::{Recorder, RecorderBroken};
 use super::roaming;
 use super::system::{Action, Certainty, Client, Cluster, Failure, Reply};
 use super::work::Generator;
-use crate::history::ProcessId;
+use crate::history::{ProcessId, Retry};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hdrhistogram::Histogram;
@@ -40,6 +42,7 @@ pub(super) struct Shared {
     /// How many operations may still be started, or `None` for as many as time allows.
     pub(super) remaining: Option<AtomicU64>,
     pub(super) timeout: Duration,
+    pub(super) policy: ClientPolicy,
     pub(super) clients: u32,
     /// The time between two scheduled operations of one client in an open loop.
     pub(super) interval: Option<Duration>,
@@ -58,6 +61,8 @@ pub(super) struct Counts {
     pub(super) failed: AtomicU64,
     /// Indeterminate.
     pub(super) unknown: AtomicU64,
+    /// Of all these, attempts after the first.
+    pub(super) again: AtomicU64,
 }
 
 /// What a worker leaves.
@@ -94,12 +99,14 @@ pub(super) struct Worker {
     process: ProcessId,
     client: Option<Box<dyn Client>>,
     wakefulness: Arc<Wakefulness>,
+    breaker: Breaker,
 }
 
 impl Worker {
-    pub(super) fn new(slot: u32, generator: Box<dyn Generator>) -> Self {
-        let latency_us = latencies();
-        Self { slot, generator, latency_us, process: ProcessId(slot), client: None, wakefulness: Arc::default() }
+    pub(super) fn new(slot: u32, generator: Box<dyn Generator>, policy: ClientPolicy) -> Self {
+        let (latency_us, breaker) = (latencies(), Breaker::new(policy.breaker));
+        let (process, wakefulness) = (ProcessId(slot), Arc::default());
+        Self { slot, generator, latency_us, process, client: None, wakefulness, breaker }
     }
 
     /// Works until told to stop.
@@ -151,8 +158,8 @@ impl Worker {
         Ok(0)
     }
 
-    /// One operation, scheduled for an instant or for now; returns when it is over. What cannot be recorded is not
-    /// sent.
+    /// One operation with all its attempts, scheduled for an instant or for now; returns when it is over. What cannot be
+    /// recorded is not sent.
     async fn step(
         &mut self,
         shared: &Shared,
@@ -166,8 +173,11 @@ impl Worker {
 
     /// Waits as long as the workload wants, or until what the client holds is lost, and as long as it is put to sleep.
     async fn rest(&mut self, shared: &Shared) {
-        let mut stop = shared.stop.clone();
         let pause = self.generator.pause();
+        if pause.is_zero() && !self.wakefulness.is_asleep() {
+            return;
+        }
+        let mut stop = shared.stop.clone();
         if !pause.is_zero() {
             let lost = self.client.as_mut().map_or_else(|| pending().boxed(), |client| client.lost());
             tokio::select! {
@@ -184,7 +194,8 @@ impl Worker {
         }
     }
 
-    /// Records, sends and records again.
+    /// Records, sends and records again, as often as the policy wants. Locks are not tried for again: who asks twice must
+    /// tell which of the two it got.
     async fn perform(
         &mut self,
         action: Action,
@@ -192,35 +203,60 @@ impl Worker {
         cluster: &dyn Cluster,
         scheduled: Option<Instant>,
     ) -> Result<Instant, Halt> {
-        let invoked = shared.recorder.invoke(self.process, &action).await?;
-        let result = self.attempt(&action, shared, cluster).await;
-        let completed = shared.recorder.complete(self.process, &action, &result);
-        match (&action, &result) {
+        let (mut begun, mut retry) = (scheduled, None);
+        loop {
+            let process = self.process;
+            let invoked = shared.recorder.invoke_again(process, &action, retry).await?;
+            let begun = *begun.get_or_insert(invoked);
+            let result = self.attempt(&action, shared, cluster).await;
+            let completed = shared.recorder.complete(process, &action, &result);
+            self.tell_of_locks(&action, &result);
+            let counts = shared.counts_of(self.slot);
+            counts.again.fetch_add(u64::from(retry.is_some()), Ordering::Relaxed);
+            let failure = match result {
+                Ok(reply) => {
+                    counts.ok.fetch_add(1, Ordering::Relaxed);
+                    let latency = completed.saturating_duration_since(begun);
+                    self.latency_us.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+                    self.generator.observe(&action, &reply.answer);
+                    return Ok(completed);
+                }
+                Err(failure) => failure,
+            };
+            self.after_failure(&failure, shared)?;
+            let attempt = retry.map_or(1, |retry: Retry| retry.attempt);
+            if action.is_about_a_lock() || !shared.comes_again(&failure, attempt, completed).await {
+                return Ok(pause(&failure, completed).await);
+            }
+            retry = Some(Retry { attempt: attempt + 1, previous: process });
+        }
+    }
+
+    /// Whoever puts clients to sleep looks for those that hold something.
+    fn tell_of_locks(&self, action: &Action, result: &Result<Reply, Failure>) {
+        match (action, result) {
             (Action::Acquire { .. }, Ok(reply)) => self.wakefulness.hold(Lock::Of(reply.node)),
             (Action::Release { .. }, _) => self.wakefulness.hold(Lock::None),
             _ => {}
         }
-        match result {
-            Ok(reply) => {
-                shared.counts_of(self.slot).ok.fetch_add(1, Ordering::Relaxed);
-                let latency = completed.saturating_duration_since(scheduled.unwrap_or(invoked));
-                self.latency_us.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
-                self.generator.observe(&action, &reply.answer);
-            }
-            Err(failure) => {
-                self.after_failure(&failure, shared)?;
-                // A mismatch is an answer, and a timeout has waited already.
-                if failure.error != Failure::MISMATCH && failure.error != Failure::TIMEOUT {
-                    tokio::time::sleep(FAILURE_PAUSE).await;
-                    return Ok(Instant::now());
-                }
-            }
+    }
+
+    /// One attempt, unless the breaker refuses it.
+    async fn attempt(&mut self, action: &Action, shared: &Shared, cluster: &dyn Cluster) -> Result<Reply, Failure> {
+        if shared.policy.breaker.is_none() {
+            return self.send(action, shared, cluster).await;
         }
-        Ok(completed)
+        if !self.breaker.allows(Instant::now()) {
+            return Err(Failure::definite(Breaker::OPEN));
+        }
+        let result = self.send(action, shared, cluster).await;
+        let answered = result.as_ref().err().is_none_or(|failure| failure.error == Failure::MISMATCH);
+        self.breaker.hear(answered, Instant::now());
+        result
     }
 
     /// Performs one operation on this process's connection, opening one first where there is none.
-    async fn attempt(&mut self, action: &Action, shared: &Shared, cluster: &dyn Cluster) -> Result<Reply, Failure> {
+    async fn send(&mut self, action: &Action, shared: &Shared, cluster: &dyn Cluster) -> Result<Reply, Failure> {
         if self.client.is_none() {
             let connection = roaming::connect(cluster, self.slot as usize, shared.hop, shared.timeout);
             self.client = Some(open(Box::pin(connection), shared.timeout).await?);
@@ -250,7 +286,25 @@ impl Shared {
         &self.counts[slot as usize % STRIPES]
     }
 
-    /// Completed, definitely failed and indeterminate operations so far.
+    /// Waits until a failed operation is to be tried again: whether it is. It is not when the run would be over by then.
+    async fn comes_again(&self, failure: &Failure, attempt: u32, failed: Instant) -> bool {
+        let Some(retry) = self.policy.retry.filter(|_| failure.error != Failure::MISMATCH) else { return false };
+        let due = retry.pause_after(attempt).and_then(|pause| failed.checked_add(pause));
+        let Some(due) = due.filter(|&due| due < self.deadline) else { return false };
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            () = turned_true(&mut stop) => false,
+            () = tokio::time::sleep_until(due.into()) => true,
+        }
+    }
+
+    /// Attempts after the first so far.
+    pub(super) fn again(&self) -> u64 {
+        self.counts.iter().map(|counts| counts.again.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Completed, definitely failed and indeterminate operations so far, each attempt counted.
     pub(super) fn totals(&self) -> [u64; 3] {
         let sum = |count: fn(&Counts) -> &AtomicU64| {
             self.counts.iter().map(|counts| count(counts).load(Ordering::Relaxed)).sum()
@@ -268,6 +322,16 @@ impl Shared {
             remaining.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
         })
     }
+}
+
+/// The pause after an operation that failed for good; when it is over.
+async fn pause(failure: &Failure, completed: Instant) -> Instant {
+    // A mismatch is an answer, and a timeout has waited already.
+    if failure.error == Failure::MISMATCH || failure.error == Failure::TIMEOUT {
+        return completed;
+    }
+    tokio::time::sleep(FAILURE_PAUSE).await;
+    Instant::now()
 }
 
 /// How many operations are due before `deadline`, one every `interval` from `first` on.
@@ -292,15 +356,15 @@ pub(super) async fn open(
 /// An operation with an end: a timeout is an indeterminate outcome. An operation that is ready at once (an
 /// in-process store) never touches the timer.
 pub(super) async fn bounded(client: &mut dyn Client, action: &Action, timeout: Duration) -> Result<Reply, Failure> {
-    let mut operation = pin!(client.invoke(action));
-    let first = poll_fn(|context| Poll::Ready(operation.as_mut().poll(context))).await;
-    if let Poll::Ready(result) = first {
-        return result;
-    }
-    match tokio::time::timeout(timeout, operation).await {
-        Ok(result) => result,
-        Err(_) => Err(Failure::indefinite(Failure::TIMEOUT)),
-    }
+    let timed_out = {
+        let mut operation = pin!(client.invoke(action));
+        let first = poll_fn(|context| Poll::Ready(operation.as_mut().poll(context))).await;
+        if let Poll::Ready(result) = first {
+            return result;
+        }
+        tokio::time::timeout(timeout, operation).await
+    };
+    timed_out.unwrap_or_else(|_| Err(Failure { node: client.node(), ..Failure::indefinite(Failure::TIMEOUT) }))
 }
 
 /// An empty histogram of latencies from a microsecond to an hour; what is longer counts as an hour.
@@ -396,6 +460,7 @@ mod tests {
             deadline: Instant::now() + Duration::from_secs(60),
             remaining: Some(AtomicU64::new(1_000)),
             timeout: Duration::from_secs(1),
+            policy: ClientPolicy::default(),
             clients,
             interval: None,
             hop: None,
@@ -407,7 +472,7 @@ mod tests {
     async fn what_cannot_be_recorded_is_not_sent() {
         let cluster = Counting::default();
         let (shared, _sender) = shared(1_000, 1);
-        let worker = Worker::new(0, Box::new(Adds));
+        let worker = Worker::new(0, Box::new(Adds), ClientPolicy::default());
         worker.work(Arc::clone(&shared), Arc::new(cluster.clone())).await;
         let (sent, ok) = (cluster.requests.load(Ordering::Relaxed), shared.totals()[0]);
         assert!((1..20).contains(&sent), "{sent} requests left");
@@ -421,7 +486,8 @@ mod tests {
     async fn process_ids_end_rather_than_come_round() {
         let cluster = Counting { loses: true, ..Counting::default() };
         let (shared, _sender) = shared(100_000, u32::MAX / 2);
-        let ended = Worker::new(3, Box::new(Adds)).work(shared, Arc::new(cluster.clone())).await;
+        let ended =
+            Worker::new(3, Box::new(Adds), ClientPolicy::default()).work(shared, Arc::new(cluster.clone())).await;
         assert_eq!(cluster.requests.load(Ordering::Relaxed), 2, "under 3 and 3 + 2^31 - 1");
         assert_eq!(ended.last, ProcessId(3 + u32::MAX / 2));
         assert_eq!(ended.problem.as_deref(), Some("client 3 ended early: all process ids are used up"));

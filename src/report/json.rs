@@ -1,6 +1,8 @@
 //! Judgements as JSON documents, for scripts: one document a call, or one a line. Field names are stable.
 
+use super::additions::AdditionsWire;
 use super::service::ServiceWire;
+use super::staleness::{AgreementWire, StalenessWire};
 use super::words;
 use crate::check::verdict::{Contradiction, Finding, Verdict, Violation};
 use crate::history::{History, Nanos, OpId, Outcome, Value, ValueId};
@@ -26,8 +28,14 @@ pub struct Context {
     pub failures: Vec<Failure>,
     /// How the system served, where that was asked for or faults acted.
     pub service: Option<ServiceWire>,
+    /// What became of additions to sets, where it holds any.
+    pub additions: Option<AdditionsWire>,
     /// Demands on that.
     pub thresholds: Vec<ThresholdWire>,
+    /// How far from linearizable the history is, where that is not sure to be nothing.
+    pub staleness: Option<StalenessWire>,
+    /// How long the nodes took to agree, if they were read and did.
+    pub agreement: Option<AgreementWire>,
 }
 
 /// A demand on how a system served, and what it amounted to.
@@ -80,8 +88,14 @@ struct JudgedWire {
     not_judged: Vec<Failure>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<ServiceWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    additions: Option<AdditionsWire>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     thresholds: Vec<ThresholdWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    staleness: Option<StalenessWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreement: Option<AgreementWire>,
 }
 
 #[derive(Serialize)]
@@ -184,7 +198,10 @@ impl Document {
             claims: findings.iter().map(|finding| claim(history, finding)).collect(),
             not_judged: context.failures,
             service: context.service,
+            additions: context.additions,
             thresholds: context.thresholds,
+            staleness: context.staleness,
+            agreement: context.agreement,
         })))
     }
 

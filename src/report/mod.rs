@@ -1,9 +1,12 @@
 //! Telling a judgement: in words, on a terminal, as JSON. Nothing here decides anything.
 
+pub mod additions;
 pub mod drawing;
 pub mod json;
 mod orders;
 pub mod service;
+mod sides;
+pub mod staleness;
 pub mod terminal;
 pub mod words;
 

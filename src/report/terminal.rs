@@ -1,7 +1,7 @@
 //! Verdicts for people: one line a claim, then the counterexample. Marks (✓ ✗ ? ∅) always stand beside colours.
 
 use super::{drawing, grouped, words};
-use crate::check::guarantee;
+use crate::check::guarantee::{self, Claim};
 use crate::check::verdict::{Contradiction, Finding, Undecided, Verdict, Violation, Why};
 use crate::history::History;
 use anstyle::{AnsiColor, Style};
@@ -42,15 +42,25 @@ pub fn findings(history: &History, findings: &[Finding]) -> String {
     out
 }
 
-/// Which claims hold that no other one implies which holds, in one line.
+/// What all claims come to: the strongest that are not violated, the weakest that are, and what is open.
 #[must_use]
-pub fn strongest(findings: &[Finding]) -> String {
-    let held =
-        findings.iter().filter(|finding| matches!(finding.verdict, Verdict::Holds(_))).map(|finding| finding.claim);
-    let names: Vec<&str> =
-        guarantee::strongest(&held.collect::<Vec<_>>()).into_iter().map(guarantee::Claim::name).collect();
-    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    format!("strongest not violated: {names}\n")
+pub fn summary(findings: &[Finding]) -> String {
+    let of = |wanted: fn(&Verdict) -> bool| -> Vec<Claim> {
+        findings.iter().filter(|finding| wanted(&finding.verdict)).map(|finding| finding.claim).collect()
+    };
+    let held = guarantee::strongest(&of(|verdict| matches!(verdict, Verdict::Holds(_))));
+    let broken = guarantee::weakest(&of(|verdict| matches!(verdict, Verdict::Violated(_))));
+    let open = of(|verdict| matches!(verdict, Verdict::Undecided(_)));
+    let names = |claims: &[Claim]| {
+        let names: Vec<&str> = claims.iter().map(|claim| claim.name()).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    };
+    let mut out = format!("strongest not violated: {}\n", names(&held));
+    let _ = writeln!(out, "weakest violated: {}", names(&broken));
+    if !open.is_empty() {
+        let _ = writeln!(out, "undecided: {}", names(&open));
+    }
+    out
 }
 
 /// The line of a run that tested too little to say anything good.
@@ -75,11 +85,11 @@ fn line(out: &mut String, history: &History, finding: &Finding, width: usize) {
     let _ = match &finding.verdict {
         Verdict::Holds(_) => writeln!(out, "{GOOD}✓ {name:<width$}{GOOD:#} not violated  {exposure}"),
         Verdict::Violated(violation) => {
-            let place = match violation.kind {
-                Contradiction::Implied { by } => format!("since {} is · ", by.name()),
-                _ => headline(history, finding, violation),
+            let why = match violation.kind {
+                Contradiction::Implied { by } => format!("since {} is", by.name()),
+                _ => format!("{}{exposure}", headline(history, finding, violation)),
             };
-            writeln!(out, "{BAD}✗ {name:<width$} VIOLATED{BAD:#}      {place}{exposure}")
+            writeln!(out, "{BAD}✗ {name:<width$} VIOLATED{BAD:#}      {why}")
         }
         Verdict::Undecided(undecided) => {
             let why = &undecided.why;

@@ -62,7 +62,7 @@ pub(crate) fn named<'l>(lines: &'l [Value], name: &str) -> Vec<&'l Value> {
 /// Every fault struck and was healed, with effect.
 pub(crate) fn expect_acted(lines: &[Value], faults: &str) {
     for fault in faults.split(',') {
-        let name = fault.split([':', '@']).next().expect("a name");
+        let name = fault.split([':', '@', '=']).next().expect("a name");
         for end in ["start", "stop"] {
             let ends = named(lines, &format!("{name}-{end}"));
             assert!(!ends.is_empty() && ends.iter().all(|line| line["acted"] == true), "{name}-{end}: {lines:#?}");

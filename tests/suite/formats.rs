@@ -2,7 +2,7 @@
 
 use consistory::history::formats::consistory::{EventLine, Payload, encode_event, encode_header};
 use consistory::history::formats::{ReadError, ReadOptions, all, find, read, schema};
-use consistory::history::{Actor, Header, History, Nanos, Outcome, Phase, ProcessId, Value};
+use consistory::history::{Actor, Header, History, Nanos, Outcome, Phase, ProcessId, Retry, Value};
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 
@@ -477,6 +477,7 @@ mod published_schema {
             value: Payload::Nil,
             node: "n1",
             error: "timeout",
+            retry: Some(Retry { attempt: 2, previous: ProcessId(1) }),
         };
         encode_event(&mut out, &event);
         let event = String::from_utf8(out).expect("text");

@@ -2,6 +2,7 @@
 
 use crate::command::{consistory, processes_in, said, say, wait_until};
 use consistory::record::cluster::process::{Child, Launch};
+use consistory::record::policy::ClientPolicy;
 use consistory::record::runner::{self, Progress, RunError, RunPlan, RunSummary, WorkInfo};
 use consistory::record::system::{
     Action, Adapter, AdapterInfo, Answer, Backend, Client, Cluster, Failure, Key, Node, Reply, SystemError,
@@ -184,6 +185,7 @@ impl Order {
             duration: self.duration,
             operations: self.operations,
             rate: self.rate,
+            policy: ClientPolicy::default(),
             hop: None,
             faults: None,
             history: history.clone(),

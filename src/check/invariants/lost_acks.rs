@@ -14,8 +14,7 @@ use rustc_hash::FxHashSet;
 /// Judges every set of the history; also says how many there are.
 #[must_use]
 pub fn judge(history: &History) -> (Verdict, usize) {
-    let sets: Vec<Part> =
-        by_key(history).into_iter().filter(|part| part.ops.iter().any(|&id| is_add(history, id))).collect();
+    let sets = sets(history);
     let mut open: Option<String> = None;
     let mut violation: Option<(Violation, Vec<OpId>)> = None;
     for set in &sets {
@@ -41,6 +40,11 @@ pub fn judge(history: &History) -> (Verdict, usize) {
         (None, None) => Verdict::Holds(Witness::default()),
     };
     (verdict, sets.len())
+}
+
+/// Every object of the history that somebody added to.
+pub(super) fn sets(history: &History) -> Vec<Part> {
+    by_key(history).into_iter().filter(|part| part.ops.iter().any(|&id| is_add(history, id))).collect()
 }
 
 /// What is known of one set.
@@ -96,7 +100,7 @@ fn judge_set(history: &History, set: &Part) -> OfSet {
 }
 
 /// Why a set is not one that elements are only added to and that is read whole; `None` if it is.
-fn foreign(history: &History, set: &Part) -> Option<String> {
+pub(super) fn foreign(history: &History, set: &Part) -> Option<String> {
     set.ops.iter().map(|&id| history.operation(id)).find_map(|operation| {
         let (line, function) = (operation.line(), operation.function());
         match function {

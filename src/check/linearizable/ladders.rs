@@ -77,7 +77,7 @@ fn within<M: Model>(
 /// #     let actor = Actor::Client(ProcessId(process));
 /// #     let (key, node, error) = (ValueId::ABSENT, Symbol::NONE, Symbol::NONE);
 /// #     let time = Nanos::UNKNOWN;
-/// #     builder.push(&Event { time, actor, phase, function, key, value, node, error, place: Place::default() }).unwrap();
+/// #     builder.push(&Event { time, actor, phase, function, key, value, node, error, retry: None, place: Place::default() }).unwrap();
 /// # }
 /// # fn read_history() -> History {
 /// #     let mut builder = HistoryBuilder::new(Header::default(), Ties::FileOrder);

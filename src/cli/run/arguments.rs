@@ -5,6 +5,7 @@ use super::super::judging::JudgingArgs;
 use super::super::progress::ProgressArg;
 use super::super::{Failed, values};
 use crate::record::clients::Clients;
+use crate::record::policy::{BreakerPolicy, RetryPolicy};
 use crate::record::system::{Backend, NodeId, ReadFrom, Secret, Tls};
 use crate::workloads::keys::KeyChoice;
 use crate::workloads::{Workload, WorkloadOptions};
@@ -21,7 +22,7 @@ const RATES: RangeInclusive<f64> = 0.001..=1e9;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RunArgs {
-    /// The system, such as memory, redis:sentinel, etcd, 'redis?wait=1' (see `consistory list adapters`)
+    /// The system, or a scenario of consistory.toml, such as memory, redis:sentinel, etcd, 'redis?wait=1' (see `consistory list adapters`)
     #[arg(default_value = "memory")]
     pub(super) backend: String,
     /// What clients do (see `consistory list workloads`)
@@ -42,6 +43,16 @@ pub(in crate::cli) struct RunArgs {
     /// The seed of all random choices (default: drawn, and printed)
     #[arg(long)]
     pub(super) seed: Option<u64>,
+    /// Try a failed operation again, up to N times, after TIME, then twice that, and so on; each attempt is an operation of
+    /// its own in the history
+    #[arg(long, value_parser = retry, value_name = "N,TIME")]
+    pub(super) retry: Option<RetryPolicy>,
+    /// After N failed attempts in a row a client sends nothing for TIME, then one attempt to see
+    #[arg(long, value_parser = breaker, value_name = "N,TIME")]
+    pub(super) breaker: Option<BreakerPolicy>,
+    /// The file with scenarios (default: consistory.toml in the working folder, if it is there)
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
     /// Where runs are kept
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub(super) runs: PathBuf,
@@ -154,6 +165,22 @@ fn rate(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|rate| RATES.contains(rate)).ok_or_else(|| "write a number from 0.001 to 1e9".into())
 }
 
+/// Reads `N,TIME`, both more than nothing.
+fn counted_time(text: &str) -> Result<(u32, Duration), String> {
+    let (count, time) = text.split_once(',').ok_or("write a number and a time, such as 5,1s")?;
+    let count = count.trim().parse().ok().filter(|&count| count > 0).ok_or("write a number from 1, then a time")?;
+    let time = run_time(time.trim())?;
+    if time.is_zero() { Err("the time is more than 0".into()) } else { Ok((count, time)) }
+}
+
+fn retry(text: &str) -> Result<RetryPolicy, String> {
+    counted_time(text).map(|(times, first)| RetryPolicy { times, first })
+}
+
+fn breaker(text: &str) -> Result<BreakerPolicy, String> {
+    counted_time(text).map(|(failures, rest)| BreakerPolicy { failures, rest })
+}
+
 /// A duration that a run can last.
 fn run_time(text: &str) -> Result<Duration, String> {
     let time = values::duration(text)?;
@@ -219,6 +246,8 @@ pub(super) fn backend(arguments: &RunArgs, run: &str, folder: &Path, seed: u64) 
         prefix: format!("consistory-{run}/"),
         folder,
         network: None,
+        links: None,
+        means: arguments.faults.means(),
         clients: Clients::default(),
         timeout: arguments.work.timeout,
         seed,

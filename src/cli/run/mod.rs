@@ -7,21 +7,28 @@ use super::progress::Teller;
 use super::{Exit, Failed, Format, watchdog};
 use crate::adapters;
 use crate::check::guarantee::Claim;
+use crate::record::policy::ClientPolicy;
 use crate::record::runner::{RunPlan, RunSummary, WorkInfo};
 use crate::record::system::Adapter;
 use crate::report::grouped;
 use crate::workloads::{self, Workload};
+pub(super) use again::{RerunArgs, rerun};
 use anyhow::Context;
 pub(super) use arguments::RunArgs;
 use arguments::{backend, claims, work};
+use clap::ArgMatches;
 use recording::{record, stop_on_signal};
+use std::ffi::OsString;
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tokio::sync::watch;
 
+mod again;
 mod arguments;
+mod entries;
 mod recording;
+mod scenario;
 
 /// The history's name in a run's folder.
 pub(super) const HISTORY_FILE: &str = "history.jsonl";
@@ -30,7 +37,20 @@ const VERDICT_FILE: &str = "verdict.json";
 /// Fewer completed operations than this say nothing about a system.
 const MIN_OPS: u64 = 100;
 
-pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
+/// What came of a run.
+struct Performed {
+    exit: Exit,
+    /// Unless nothing was run.
+    history: Option<PathBuf>,
+}
+
+/// Runs a backend, or a scenario of a file.
+pub(super) fn run(arguments: &RunArgs, matches: &ArgMatches, words: &[OsString], quiet: bool) -> Result<Exit, Failed> {
+    let of_file = scenario::with_scenario(arguments, matches, words)?;
+    perform(of_file.as_ref().unwrap_or(arguments), quiet).map(|performed| performed.exit)
+}
+
+fn perform(arguments: &RunArgs, quiet: bool) -> Result<Performed, Failed> {
     let seed = arguments.seed.unwrap_or_else(rand::random);
     let run = run_id();
     let folder = arguments.runs.join(&run);
@@ -64,6 +84,7 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
         clients: arguments.clients,
         seed,
         duration: time,
+        policy: ClientPolicy { retry: arguments.retry, breaker: arguments.breaker },
         faults: schedule,
         operations: arguments.ops,
         rate: arguments.rate,
@@ -73,12 +94,12 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
     let teller = Teller::new(arguments.progress, quiet, time);
     teller.phase("plan", &describe(arguments, &plan, seed));
     if let Some(schedule) = &plan.faults {
-        teller.phase("faults", &format!("{schedule}\n{}", faults::describe(schedule).trim_end()));
+        teller.phase("faults", &format!("{schedule}\n{}", faults::describe(schedule, backend.means).trim_end()));
         faults::expect_feasible(schedule, adapter, &backend)?;
-        faults::expect_means(schedule, !backend.nodes.is_empty())?;
+        faults::expect_means(schedule, !backend.nodes.is_empty(), backend.means)?;
     }
     if arguments.dry_run {
-        return Ok(Exit::Holds);
+        return Ok(Performed { exit: Exit::Holds, history: None });
     }
     make_folder(&arguments.runs, &run)?;
     let runtime =
@@ -93,10 +114,11 @@ pub(super) fn run(arguments: &RunArgs, quiet: bool) -> Result<Exit, Failed> {
         super::say(&format!("problem: {problem}\n"));
     }
     if summary.interrupted && !violated_early {
-        return Ok(interrupted(&plan));
+        return Ok(Performed { exit: interrupted(&plan), history: None });
     }
     let exit = judge_run(arguments, &plan, &folder, &summary, quiet)?;
-    follow::confirm(violated_early, exit)
+    let exit = follow::confirm(violated_early, exit)?;
+    Ok(Performed { exit, history: Some(plan.history) })
 }
 
 /// How many threads the clients run on: half of the cores, since the servers mostly share the machine, and few, since
@@ -195,8 +217,12 @@ fn totals(summary: &RunSummary) -> String {
         0 => String::new(),
         missed => format!("  {} never started in time", grouped(missed)),
     };
+    let again = match summary.again {
+        0 => String::new(),
+        again => format!(" (of which {} tried again)", grouped(again)),
+    };
     format!(
-        "{} ok  {} failed  {} unknown{missed} in {:.1} s · {rate:.0} op/s · p50 {:.2} ms  p99 {:.2} ms  max {:.2} ms",
+        "{} ok  {} failed  {} unknown{again}{missed} in {:.1} s · {rate:.0} op/s · p50 {:.2} ms  p99 {:.2} ms  max {:.2} ms",
         grouped(summary.ok),
         grouped(summary.failed),
         grouped(summary.unknown),

@@ -139,6 +139,7 @@ impl Collector {
             } else {
                 self.builder.errors().intern(operation.error)
             },
+            retry: None,
             place: Place { line: form.line, column: form.column + 1 },
         };
         self.events.push(event);

@@ -68,6 +68,7 @@ impl Sessions {
                 value,
                 node: Symbol::NONE,
                 error: Symbol::NONE,
+                retry: None,
                 place,
             };
             self.builder.push(&event).map_err(|defect| ReadError::defect(defect, None))?;

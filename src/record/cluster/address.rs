@@ -1,5 +1,6 @@
 //! Free addresses for local clusters: on loopback, or in the namespaces of a network.
 
+use super::links::Links;
 use super::network::Network;
 use crate::record::system::SystemError;
 use rand::Rng;
@@ -26,6 +27,22 @@ pub fn addresses(network: Option<&Network>, nodes: usize, ports: usize) -> Resul
         Ok((FIRST_PORT..).take(ports).map(|port| SocketAddr::from((ip, port))).collect())
     };
     (0..nodes).map(of_node).collect()
+}
+
+/// Where others reach those servers, an address for each of the same nodes: at proxies, if there are any.
+///
+/// # Errors
+/// When loopback has not enough free ports.
+pub fn announced(links: Option<&Links>, own: &[Vec<SocketAddr>]) -> Result<Vec<Vec<SocketAddr>>, SystemError> {
+    let Some(links) = links else { return Ok(own.to_vec()) };
+    let of_node = |(node, own): (usize, &Vec<SocketAddr>)| own.iter().map(|&own| links.announce(node, own)).collect();
+    own.iter().enumerate().map(of_node).collect()
+}
+
+/// The address at which the server itself listens that is announced at this one.
+#[must_use]
+pub fn own(links: Option<&Links>, announced: SocketAddr) -> SocketAddr {
+    links.map_or(announced, |links| links.behind(announced))
 }
 
 /// `count` addresses on which nothing listens now, all different.

@@ -63,6 +63,12 @@ impl Network {
         format!("cy{}n{}", self.number, node + 1)
     }
 
+    /// The end outside of a node's wire, by its number from 0.
+    #[must_use]
+    pub fn outer_end(&self, node: usize) -> String {
+        format!("cy{}v{}", self.number, node + 1)
+    }
+
     fn bridge(&self) -> String {
         format!("cy{}", self.number)
     }
@@ -82,7 +88,7 @@ impl Network {
                 command("ip", &["netns", "del", &namespace], "")?;
             }
             // The pair of an interface goes with its namespace, but not at once.
-            let end = format!("cy{}v{}", self.number, node + 1);
+            let end = self.outer_end(node);
             if Path::new("/sys/class/net").join(&end).exists() {
                 // It may go by itself meanwhile; the bridge below shows whether all is gone.
                 let _ = command("ip", &["link", "del", &end], "");
@@ -139,7 +145,7 @@ impl LaidNetwork {
         let (bridge, net) = (self.network.bridge(), format!("{}.{}.{number}", SUBNET[0], SUBNET[1]));
         let mut outside = format!("addr add {net}.{OWN}/24 dev {bridge}\nlink set {bridge} up\n");
         for node in 0..NODES_MAX {
-            let (namespace, end) = (self.network.namespace(node), format!("cy{number}v{}", node + 1));
+            let (namespace, end) = (self.network.namespace(node), self.network.outer_end(node));
             let lines = [
                 format!("netns add {namespace}"),
                 format!("link add {end} type veth peer name eth0 netns {namespace}"),

@@ -7,6 +7,7 @@
 
 use crate::record::system::SystemError;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
@@ -17,6 +18,9 @@ use std::sync::mpsc::{Sender, channel};
 
 /// The environment variable of a password for an existing cluster, which is none of a local server's business.
 const PASSWORD_VARIABLE: &str = "CONSISTORY_PASSWORD";
+
+/// The servers that have not been reaped, by process id, with their names.
+static LIVING: parking_lot::Mutex<BTreeMap<u32, String>> = parking_lot::Mutex::new(BTreeMap::new());
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -63,7 +67,10 @@ impl Launch {
         command.stdout(log).stderr(again);
         super::parent_death::die_with_parent(&mut command);
         match spawn(command) {
-            Ok(process) => Ok(Child { launch: self.clone(), process, reaped: false }),
+            Ok(process) => {
+                LIVING.lock().insert(process.id(), self.name.clone());
+                Ok(Child { launch: self.clone(), process, reaped: false })
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 Err(SystemError::NotInstalled { program: self.program.clone(), install: self.install.clone() })
             }
@@ -139,6 +146,7 @@ impl Child {
         if let Some(group) = self.id() {
             let _ = kill_process_group(group, Signal::KILL);
         }
+        LIVING.lock().remove(&self.pid());
         let _ = self.process.wait();
         self.reaped = true;
     }
@@ -158,6 +166,12 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The servers of this process that have not been reaped: their ids and names.
+#[must_use]
+pub fn living() -> Vec<(u32, String)> {
+    LIVING.lock().iter().map(|(pid, name)| (*pid, name.clone())).collect()
 }
 
 /// The last `bytes` of a log, from the start of a line.

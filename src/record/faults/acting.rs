@@ -67,7 +67,6 @@ impl Drop for Acting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::clients::Clients;
     use crate::record::faults::{find, process};
     use crate::record::system::{Client, Cluster, Failure, Node, SystemError};
     use futures_util::future::BoxFuture;
@@ -111,7 +110,7 @@ mod tests {
         let child = Command::new("sleep").arg("600").spawn().expect("sleep is there");
         let node = Node { name: "n1".into(), address: String::new(), role: String::new() };
         let cluster = Arc::new(Sleeper(vec![node], child.id()));
-        (child, Arc::new(Scene { cluster, network: None, disks: None, clients: Clients::default() }))
+        (child, Arc::new(Scene::new(cluster, None, None)))
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! are left alone.
 
 use super::journal::Undo;
-use super::means::Means;
+use super::need::Need;
 use super::{Facts, Fault, FaultInfo, Scene, Unhealed};
 use crate::history::Value;
 use crate::record::system::NodeId;
@@ -27,8 +27,8 @@ impl Fault for ClientPause {
         }
     }
 
-    fn means(&self) -> Means {
-        Means::Clients
+    fn needs(&self) -> Need {
+        Need::Clients
     }
 
     fn holds(&self) -> &'static str {

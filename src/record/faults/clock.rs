@@ -2,7 +2,7 @@
 //! when the fault ends. Its monotonic clock stays right. See [`super::vdso`] for how.
 
 use super::journal::Undo;
-use super::means::Means;
+use super::need::Need;
 use super::vdso::Vdso;
 use super::{Facts, Fault, FaultInfo, Scene, Unhealed, process};
 use crate::history::Value;
@@ -44,8 +44,8 @@ impl Fault for WrongClock {
         if self.offset_ms > 0 { &JUMP.info } else { &SKEW.info }
     }
 
-    fn means(&self) -> Means {
-        Means::Clocks
+    fn needs(&self) -> Need {
+        Need::Clocks
     }
 
     fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {

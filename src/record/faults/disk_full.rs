@@ -3,7 +3,7 @@
 
 use super::journal::Undo;
 use super::kill::start;
-use super::means::Means;
+use super::need::Need;
 use super::{Facts, Fault, FaultInfo, Scene, Unhealed};
 use crate::history::Value;
 use crate::record::system::NodeId;
@@ -32,8 +32,8 @@ impl Fault for DiskFull {
         }
     }
 
-    fn means(&self) -> Means {
-        Means::Disks
+    fn needs(&self) -> Need {
+        Need::Disks
     }
 
     /// The disk goes with the run, and the file with it.

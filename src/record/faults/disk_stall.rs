@@ -2,7 +2,7 @@
 //! answer; who only reads, computes or talks goes on. Freezing writes everything out first, so nothing is lost.
 
 use super::journal::Undo;
-use super::means::Means;
+use super::need::Need;
 use super::{Facts, Fault, FaultInfo, Scene, Unhealed};
 use crate::history::Value;
 use crate::record::cluster::filesystem;
@@ -23,8 +23,8 @@ impl Fault for DiskStall {
         }
     }
 
-    fn means(&self) -> Means {
-        Means::Disks
+    fn needs(&self) -> Need {
+        Need::Disks
     }
 
     fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {

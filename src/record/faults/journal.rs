@@ -4,20 +4,22 @@
 //! a killed consistory leaves open, [`heal`] undoes. Lines are only ever appended, and given to the kernel before
 //! [`Journal::open`] returns; a torn last line is one that nothing followed, so it is ignored.
 //!
-//! It names effects, not commands: whoever edits the file cannot make [`heal`] run something else. A server that was
-//! killed needs no undoing when consistory has ended, since all servers end with it.
+//! It names effects, not commands, so whoever edits the file cannot make [`heal`] run something else; save for the user's
+//! own commands, which are run only if nobody else could have written the file. A server that was killed needs no undoing
+//! when consistory has ended, since all servers end with it.
 
 use super::super::cluster::disks::Disks;
 use super::super::cluster::network::Network;
 use super::super::system::SystemError;
-use super::process;
 use super::vdso::Vdso;
+use super::{hook, process, shell};
 use parking_lot::Mutex;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -53,6 +55,13 @@ pub enum Undo {
     Restart {
         /// The node's name.
         node: String,
+    },
+    /// The user's own command to run, with variables in its environment.
+    Command {
+        /// For `sh -c`.
+        command: String,
+        /// Names and values.
+        variables: Vec<(String, String)>,
     },
     /// Rules to remove, as long as the network is there.
     Rules {
@@ -176,9 +185,13 @@ pub fn heal(journal: &Path) -> std::io::Result<Healed> {
         return Ok(healed);
     }
     let mut file = File::options().append(true).open(journal)?;
-    let folder = journal.parent().unwrap_or(Path::new("."));
+    let (trusted, folder) = (is_own(&file.metadata()?), journal.parent().unwrap_or(Path::new(".")));
     for (id, undo) in open {
-        match undo_it(&undo, folder) {
+        let undone = match &undo {
+            Undo::Command { .. } if !trusted => Err("others can write this journal, so it is not run".into()),
+            undo => undo_it(undo, folder),
+        };
+        match undone {
             Ok(()) => {
                 healed.undone.push(describe(&undo));
                 // A torn last line must not swallow this one.
@@ -189,6 +202,12 @@ pub fn heal(journal: &Path) -> std::io::Result<Healed> {
         }
     }
     Ok(healed)
+}
+
+/// Whether only the user of this process can have written a file.
+fn is_own(file: &std::fs::Metadata) -> bool {
+    const OTHERS_WRITE: u32 = 0o022;
+    file.uid() == rustix::process::geteuid().as_raw() && file.mode() & OTHERS_WRITE == 0
 }
 
 /// Whether the run lasts, and what is open.
@@ -218,6 +237,10 @@ pub fn describe(undo: &Undo) -> String {
         Undo::Continue { pid, .. } => format!("continue process {pid}"),
         Undo::Clock { pid, .. } => format!("put the clock of process {pid} right"),
         Undo::Restart { node } => format!("start {node} again (its cluster ended with the run)"),
+        Undo::Command { command, variables } => {
+            let node = variables.iter().find(|(name, _)| name == "NODE").map_or("", |(_, node)| node);
+            format!("run for {node}: {command}")
+        }
         Undo::Rules { namespace } => format!("remove the packet filter rules of {namespace}"),
         Undo::Disk { node } => format!("unmount and remove the disk of {node}"),
         Undo::Thaw { node } => format!("thaw the disk of {node}"),
@@ -234,6 +257,7 @@ fn undo_it(undo: &Undo, folder: &Path) -> Result<(), String> {
         Undo::Continue { pid, started } if process::started(*pid) == Some(*started) => {
             process::signal(*pid, Signal::CONT)
         }
+        Undo::Command { command, variables } => shell::run(command, variables, hook::COMMAND_MAX),
         Undo::Clock { pid, started } if process::started(*pid) == Some(*started) => {
             Vdso::own()?.put_right(*pid).map(drop)
         }
@@ -287,6 +311,23 @@ mod tests {
         assert!(heal(&path).expect("readable").running);
         assert_eq!(left_over(&path).expect("readable"), Vec::<String>::new());
         entry.done();
+    }
+
+    #[test]
+    fn a_command_is_run_unless_others_could_have_written_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let undo = r#"{"command":{"command":"echo $NODE > healed","variables":[["NODE","n2"]]}}"#;
+        let undo = undo.replace("healed", "FOLDER/healed");
+        for (mode, runs) in [(0o666, false), (0o600, true)] {
+            let (folder, path) = journal("");
+            let undo = undo.replace("FOLDER", folder.path().to_str().expect("UTF-8"));
+            std::fs::write(&path, format!("{{\"open\":{{\"id\":1,\"undo\":{undo}}}}}\n")).expect("written");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("changed");
+            let healed = heal(&path).expect("readable");
+            assert_eq!((healed.undone.len(), healed.failed.len()), if runs { (1, 0) } else { (0, 1) }, "{healed:?}");
+            let written = std::fs::read_to_string(folder.path().join("healed"));
+            assert_eq!(written.ok().as_deref(), runs.then_some("n2\n"));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! when the fault ends. Nothing is broken: systems promise to survive it.
 
 use super::journal::Undo;
-use super::means::Means;
+use super::need::Need;
 use super::{Facts, Fault, FaultInfo, Scene, Unhealed};
 use crate::history::Value;
 use crate::record::system::{MembershipChange, NodeId, SystemError};
@@ -28,8 +28,8 @@ impl Fault for Membership {
         }
     }
 
-    fn means(&self) -> Means {
-        Means::System
+    fn needs(&self) -> Need {
+        Need::System
     }
 
     fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {

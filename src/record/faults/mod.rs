@@ -7,33 +7,40 @@
 //! To add one: 1. write `name.rs` with a type that implements [`Fault`]; 2. `mod name;` below; 3. one entry in [`all`].
 //! Help, `consistory list` and the documentation's table follow from the list.
 
-use super::system::NodeId;
-use crate::history::Value;
 pub use acting::Acting;
-use journal::Undo;
-use means::Means;
+pub use fault::{Facts, Fault, FaultInfo, Unhealed};
 pub use scene::Scene;
 
 mod acting;
+pub mod background;
 mod client_pause;
 mod clock;
+mod delay;
 mod disk_full;
 mod disk_stall;
+mod fault;
 pub mod feasible;
+pub mod hook;
 pub mod journal;
 mod kill;
 mod loss;
 pub mod means;
 mod membership;
+pub mod need;
 pub mod nemesis;
 mod partition;
 mod pause;
 mod power_cut;
+mod probe;
 pub mod process;
+mod reset;
 mod restart;
 mod rules;
 mod scene;
 pub mod schedule;
+mod setting;
+mod shell;
+mod slow;
 pub(super) mod stage;
 pub mod target;
 mod vdso;
@@ -48,7 +55,12 @@ pub fn all() -> &'static [&'static dyn Fault] {
         &partition::PARTITION,
         &partition::ONE_WAY,
         &partition::RING,
-        &loss::Loss,
+        &loss::LOSS,
+        &delay::DELAY,
+        &delay::JITTER,
+        &slow::SLOW,
+        &reset::RESET,
+        &hook::HOOK,
         &disk_stall::DiskStall,
         &disk_full::DiskFull,
         &power_cut::PowerCut,
@@ -65,72 +77,26 @@ pub fn find(name: &str) -> Option<&'static dyn Fault> {
     all().iter().copied().find(|fault| fault.info().name == name)
 }
 
-/// What the catalogue says of a fault.
-#[derive(Clone, Copy, Debug)]
-pub struct FaultInfo {
-    /// The word on the command line.
-    pub name: &'static str,
-    /// What it does.
-    pub about: &'static str,
-    /// What undoing it means.
-    pub undo: &'static str,
-    /// The target, if none is named.
-    pub target: &'static str,
-    /// Whether the nodes must run in namespaces of their own.
-    pub needs_network: bool,
+/// The fault of that name with what is set after an equals sign, such as `delay=50ms`.
+///
+/// # Errors
+/// What there is instead, in words.
+pub fn parse(text: &str) -> Result<&'static dyn Fault, String> {
+    let (name, setting) = text.split_once('=').map_or((text, None), |(name, setting)| (name, Some(setting)));
+    let fault = find(name).ok_or_else(|| {
+        let known: Vec<_> = all().iter().map(|fault| fault.info().name).collect();
+        format!("there is no fault '{name}'; there are: {}", known.join(", "))
+    })?;
+    match setting {
+        None => Ok(fault),
+        // A command has a handful of faults, which it needs to its end.
+        Some(setting) => fault.with(setting).map(|fault| &*Box::leak(fault)),
+    }
 }
 
-/// What a fault or its undoing did, as read back from the world: names and values for the history.
-pub type Facts = Vec<(&'static str, Value)>;
-
-/// One way to hurt a cluster.
-pub trait Fault: Send + Sync {
-    /// What it is.
-    fn info(&self) -> &'static FaultInfo;
-
-    /// By what it acts.
-    fn means(&self) -> Means {
-        if self.info().needs_network { Means::Namespaces } else { Means::Signals }
-    }
-
-    /// What of a node it acts on while it lasts, in a word: two faults that act on the same of one node are never at
-    /// work at once, since each would undo what the other did.
-    fn holds(&self) -> &'static str {
-        if self.info().needs_network { "network" } else { "process" }
-    }
-
-    /// Why it can never act on so many of so many nodes, in words; `None` if it may.
-    fn why_never(&self, nodes: usize, targets: usize) -> Option<String> {
-        let _ = (nodes, targets);
-        None
-    }
-
-    /// What will have to be undone.
-    ///
-    /// # Errors
-    /// Why it cannot act on those nodes, in words.
-    fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String>;
-
-    /// Acts, and reads back that it does.
-    ///
-    /// # Errors
-    /// Why it has no effect, in words. It is healed in any case.
-    fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String>;
-
-    /// Undoes it, and tells what it did meanwhile.
-    ///
-    /// # Errors
-    /// [`Unhealed::Harmless`] if it had no effect after all, [`Unhealed::Stays`] if it could not be undone.
-    fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed>;
-}
-
-/// What went wrong at the end of a fault.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unhealed {
-    /// It was undone, and it turned out that it had changed nothing.
-    #[error("without effect: {0}")]
-    Harmless(String),
-    /// It could not be undone.
-    #[error("not undone: {0}")]
-    Stays(String),
+/// A fault as [`parse`] reads it.
+#[must_use]
+pub fn words(fault: &dyn Fault) -> String {
+    let name = fault.info().name;
+    fault.setting().map_or_else(|| name.to_owned(), |setting| format!("{name}={setting}"))
 }

@@ -1,9 +1,11 @@
 //! Partitions: nodes stop hearing each other, while clients reach all of them. Packets are dropped where they arrive, so
-//! that senders see silence, and the counters of the dropping rules are the evidence.
+//! that senders see silence, and the counters of the dropping rules are the evidence; or they are held by proxies, which
+//! count them.
 
 use super::journal::Undo;
 use super::{Facts, Fault, FaultInfo, Scene, Unhealed, rules};
 use crate::history::Value;
+use crate::record::cluster::links::{Effect, Ways};
 use crate::record::system::NodeId;
 
 /// The fewest nodes of which a ring leaves some that do not hear each other.
@@ -90,6 +92,10 @@ impl Fault for Partition {
         "links"
     }
 
+    fn acts_on_links(&self) -> bool {
+        true
+    }
+
     fn why_never(&self, nodes: usize, targets: usize) -> Option<String> {
         match self.cut {
             Cut::Ring if nodes < RING_MIN => Some(format!("a ring of {nodes} nodes cuts nothing; it needs {RING_MIN}")),
@@ -106,21 +112,35 @@ impl Fault for Partition {
     }
 
     fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
-        let (nodes, table) = (rules::nodes(scene), rules::table(self.info(), scene, targets));
-        let mut cut = Vec::new();
+        let nodes = rules::nodes(scene);
+        let table = rules::table(self.info(), scene, targets);
+        let (mut cut, mut pairs) = (Vec::new(), Vec::new());
         for &node in &nodes {
             let mut drops = Vec::new();
             for &other in nodes.iter().filter(|&&other| self.cut.is_deaf(nodes.len(), targets, node, other)) {
-                drops.push(format!("ip saddr {} counter drop", rules::ip(scene, other)?));
                 cut.push(Value::text(&format!("{}→{}", scene.name(other), scene.name(node))));
+                pairs.push((usize::from(other.0), usize::from(node.0)));
+                if scene.links.is_none() {
+                    drops.push(format!("ip saddr {} counter drop", rules::ip(scene, other)?));
+                }
             }
-            rules::put(scene, &table, node, &drops, &[])?;
+            if scene.links.is_none() {
+                rules::put(scene, &table, node, &drops, &[])?;
+            }
+        }
+        if let Some(links) = &scene.links {
+            links.put(&table, Ways::Between(pairs), Effect::Cut)?;
         }
         Ok(vec![("cut", Value::List(cut.into()))])
     }
 
     fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed> {
-        rules::take(scene, &rules::table(self.info(), scene, targets), &rules::nodes(scene))
+        let table = rules::table(self.info(), scene, targets);
+        let Some(links) = &scene.links else { return rules::take_dropping(scene, &table, &rules::nodes(scene)) };
+        match links.take(&table).map_or(0, |held| held.packets) {
+            0 => Err(Unhealed::Harmless("nothing was to pass".into())),
+            held => Ok(vec![("held", Value::Int(i64::try_from(held).unwrap_or(i64::MAX)))]),
+        }
     }
 }
 

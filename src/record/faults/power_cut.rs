@@ -4,7 +4,7 @@
 
 use super::journal::Undo;
 use super::kill::{kill_all, start};
-use super::means::Means;
+use super::need::Need;
 use super::{Facts, Fault, FaultInfo, Scene, Unhealed};
 use crate::history::Value;
 use crate::record::cluster::filesystem;
@@ -28,8 +28,8 @@ impl Fault for PowerCut {
         }
     }
 
-    fn means(&self) -> Means {
-        Means::Disks
+    fn needs(&self) -> Need {
+        Need::Disks
     }
 
     fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {

@@ -1,5 +1,4 @@
-//! Packet filter rules inside the namespaces of nodes: a table in each for every fault that acts, whose counters are the
-//! evidence.
+//! Packet filter rules inside the namespaces of nodes: a table in each for each fault, whose counters are the evidence.
 
 use super::journal::Undo;
 use super::{Facts, FaultInfo, Scene, Unhealed};
@@ -9,12 +8,14 @@ use crate::record::system::NodeId;
 use serde_json::Value as Json;
 use std::net::Ipv4Addr;
 
-/// The family of tables.
+/// The family of our tables: all protocols of the internet.
 const FAMILY: &str = "inet";
+/// The chain of a table that a packet queue may hang on.
+pub(super) const HOLD: &str = "hold";
 
 /// The network of a scene.
 pub(super) fn network(scene: &Scene) -> Result<&Network, String> {
-    scene.network.as_ref().ok_or_else(|| "the nodes do not run in namespaces".to_owned())
+    scene.network.as_ref().ok_or_else(|| "the nodes run neither in namespaces nor behind proxies".to_owned())
 }
 
 /// The address of a node.
@@ -24,6 +25,10 @@ pub(super) fn ip(scene: &Scene, node: NodeId) -> Result<Ipv4Addr, String> {
 
 /// What undoing rules at those nodes means.
 pub(super) fn undo(scene: &Scene, nodes: &[NodeId]) -> Result<Vec<Undo>, String> {
+    if scene.links.is_some() {
+        // They end with the run.
+        return Ok(Vec::new());
+    }
     let network = network(scene)?;
     Ok(nodes.iter().map(|node| Undo::Rules { namespace: network.namespace(usize::from(node.0)) }).collect())
 }
@@ -35,7 +40,10 @@ pub(super) fn table(fault: &FaultInfo, scene: &Scene, targets: &[NodeId]) -> Str
 }
 
 /// Puts rules at a node: what follows the chain's opening in nft's language, for packets that come in and for those
-/// that go out. A table that an earlier fault left is replaced.
+/// that go out. They may jump to the empty chain [`HOLD`].
+///
+/// # Errors
+/// What nft refuses, as that the table is there.
 pub(super) fn put(
     scene: &Scene,
     table: &str,
@@ -47,32 +55,36 @@ pub(super) fn put(
         format!("chain {hook} {{ type filter hook {hook} priority 0; {}; }}\n", rules.join("; "))
     };
     let (incoming, outgoing) = (chain("input", incoming), chain("output", outgoing));
-    let table = format!("{FAMILY} {table}");
-    let text = format!("add table {table}\ndelete table {table}\ntable {table} {{\n{incoming}{outgoing}}}\n");
+    let chains = format!("chain {HOLD} {{ }}\n{incoming}{outgoing}");
+    let text = format!("create table {FAMILY} {table}\ntable {FAMILY} {table} {{\n{chains}}}\n");
     inside(scene, node, &["nft", "-f", "-"], &text).map(drop)
 }
 
-/// Takes the rules of the nodes away; how many packets they dropped. None is no effect.
-pub(super) fn take(scene: &Scene, table: &str, nodes: &[NodeId]) -> Result<Facts, Unhealed> {
-    let (mut dropped, mut stays) = (0, None);
+/// Takes the rules of the nodes away; how many packets came to one that counts.
+pub(super) fn take(scene: &Scene, table: &str, nodes: &[NodeId]) -> Result<i64, Unhealed> {
+    let (mut counted, mut stays) = (0, None);
     for &node in nodes {
-        match dropped_at(scene, table, node) {
-            Ok(packets) => dropped += packets,
+        match counted_at(scene, table, node) {
+            Ok(packets) => counted += packets,
             Err(why) => stays = Some(why),
         }
         if let Err(why) = inside(scene, node, &["nft", "delete", "table", FAMILY, table], "") {
             stays = Some(why);
         }
     }
-    match stays {
-        Some(why) => Err(Unhealed::Stays(why)),
-        None if dropped == 0 => Err(Unhealed::Harmless("no packet was dropped".into())),
-        None => Ok(vec![("dropped", Value::Int(dropped))]),
+    stays.map_or(Ok(counted), |why| Err(Unhealed::Stays(why)))
+}
+
+/// The same for rules that drop: none dropped is no effect.
+pub(super) fn take_dropping(scene: &Scene, table: &str, nodes: &[NodeId]) -> Result<Facts, Unhealed> {
+    match take(scene, table, nodes)? {
+        0 => Err(Unhealed::Harmless("no packet was dropped".into())),
+        dropped => Ok(vec![("dropped", Value::Int(dropped))]),
     }
 }
 
-/// How many packets the rules of a node have dropped.
-fn dropped_at(scene: &Scene, table: &str, node: NodeId) -> Result<i64, String> {
+/// How many packets the counters of a node's rules have seen.
+fn counted_at(scene: &Scene, table: &str, node: NodeId) -> Result<i64, String> {
     let text = inside(scene, node, &["nft", "-j", "list", "table", FAMILY, table], "")?;
     let listed: Json = serde_json::from_str(&text).map_err(|error| format!("nft: {error}"))?;
     let rules = listed["nftables"].as_array().into_iter().flatten();
@@ -80,10 +92,19 @@ fn dropped_at(scene: &Scene, table: &str, node: NodeId) -> Result<i64, String> {
     Ok(parts.filter_map(|part| part["counter"]["packets"].as_i64()).sum())
 }
 
-fn inside(scene: &Scene, node: NodeId, words: &[&str], input: &str) -> Result<String, String> {
+/// Runs a program in the namespace of a node; what it printed.
+///
+/// # Errors
+/// What it complained about.
+pub(super) fn inside(scene: &Scene, node: NodeId, words: &[&str], input: &str) -> Result<String, String> {
     let namespace = network(scene)?.namespace(usize::from(node.0));
     let arguments: Vec<&str> = ["netns", "exec", &namespace].into_iter().chain(words.iter().copied()).collect();
     command("ip", &arguments, input)
+}
+
+/// Nodes as proxies number them.
+pub(super) fn numbers(nodes: &[NodeId]) -> Vec<usize> {
+    nodes.iter().map(|node| usize::from(node.0)).collect()
 }
 
 /// All nodes of a scene.

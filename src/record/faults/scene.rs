@@ -1,9 +1,11 @@
 //! The cluster as faults see it: its nodes, their processes, and where they run.
 
+use super::background::Background;
 use super::process;
 use crate::history::Value;
 use crate::record::clients::Clients;
 use crate::record::cluster::disks::Disks;
+use crate::record::cluster::links::Links;
 use crate::record::cluster::network::Network;
 use crate::record::system::{Cluster, NodeId};
 use std::sync::Arc;
@@ -14,6 +16,10 @@ pub struct Scene {
     pub cluster: Arc<dyn Cluster>,
     /// Where its nodes run, if in namespaces.
     pub network: Option<Network>,
+    /// The proxies between its nodes, if there are any.
+    pub links: Option<Links>,
+    /// What faults keep running.
+    pub background: Background,
     /// Where its nodes keep their data, if on disks of their own.
     pub disks: Option<Disks>,
     /// Who uses it.
@@ -21,6 +27,14 @@ pub struct Scene {
 }
 
 impl Scene {
+    /// A cluster, and where it runs.
+    #[must_use]
+    pub fn new(cluster: Arc<dyn Cluster>, network: Option<Network>, links: Option<Links>) -> Self {
+        // A cluster without servers uses none.
+        let links = links.filter(Links::is_used);
+        Self { cluster, network, links, background: Background::default(), disks: None, clients: Clients::default() }
+    }
+
     /// The name of a node.
     #[must_use]
     pub fn name(&self, node: NodeId) -> &str {

@@ -5,8 +5,9 @@
 //! nodes a drawn or a leading target means is decided when the fault strikes, by the seed and by who leads then.
 
 use super::Fault;
-use super::means::Means;
+use super::need::Need;
 use super::target::Target;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -114,10 +115,16 @@ impl Schedule {
         &self.0
     }
 
-    /// Whether some fault acts by those means.
+    /// What its faults are set to besides what their words say, each once, by name.
     #[must_use]
-    pub fn needs(&self, means: Means) -> bool {
-        self.0.iter().any(|step| step.fault.means() == means)
+    pub fn settings(&self) -> BTreeMap<&'static str, String> {
+        self.0.iter().flat_map(|step| step.fault.settings()).collect()
+    }
+
+    /// Whether some fault needs that.
+    #[must_use]
+    pub fn needs(&self, need: Need) -> bool {
+        self.0.iter().any(|step| step.fault.needs() == need)
     }
 }
 
@@ -176,7 +183,7 @@ fn in_rhythm(volleys: &[Volley], rhythm: Rhythm, time: Option<Duration>) -> Vec<
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let length = (self.end.saturating_sub(self.start)).as_secs_f64();
-        write!(f, "{}:{}@{}s+{length}s", self.fault.info().name, self.target, self.start.as_secs_f64())
+        write!(f, "{}:{}@{}s+{length}s", super::words(self.fault), self.target, self.start.as_secs_f64())
     }
 }
 

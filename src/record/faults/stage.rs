@@ -1,13 +1,15 @@
-//! What faults need before a system is started, and until it has been stopped: the journal, and a network and disks if any
-//! fault acts on them. Dropping a stage removes both, so it must outlive the cluster.
+//! What faults need before a system is started, and until it has been stopped: the journal, a network or proxies if any
+//! fault acts on links, and disks if any acts on them. Dropping a stage removes them, so it must outlive the cluster.
 
 use super::Scene;
 use super::journal::Journal;
-use super::means::Means;
+use super::means::{self, Means};
+use super::need::Need;
 use super::nemesis::{Struck, Torment};
 use super::schedule::Schedule;
 use crate::record::clients::Clients;
 use crate::record::cluster::disks::LaidDisks;
+use crate::record::cluster::links::Links;
 use crate::record::cluster::network::{LaidNetwork, Network};
 use crate::record::recorder::Recorder;
 use crate::record::system::{Backend, Cluster, SystemError};
@@ -22,6 +24,7 @@ pub(in crate::record) struct Stage<'a> {
     seed: u64,
     clients: Clients,
     network: Option<LaidNetwork>,
+    links: Option<Links>,
     disks: Option<LaidDisks>,
     journal: Journal,
 }
@@ -33,14 +36,21 @@ impl<'a> Stage<'a> {
     /// Those of the file system, or what keeps a network or disks from being made.
     pub(in crate::record) fn set(schedule: &'a Schedule, backend: &Backend, seed: u64) -> Result<Self, SystemError> {
         let journal = Journal::create(&backend.folder)?;
-        let network = schedule.needs(Means::Namespaces).then(|| LaidNetwork::lay(&journal)).transpose()?;
-        let disks = schedule.needs(Means::Disks).then(|| LaidDisks::lay(&backend.folder, &journal)).transpose()?;
-        Ok(Self { schedule, seed, clients: backend.clients.clone(), network, disks, journal })
+        let means = means::choose(schedule, backend.means).map_err(SystemError::Other)?;
+        let network = (means == Some(Means::Namespaces)).then(|| LaidNetwork::lay(&journal)).transpose()?;
+        let links = (means == Some(Means::Proxies)).then(Links::start).transpose()?;
+        let disks = schedule.needs(Need::Disks).then(|| LaidDisks::lay(&backend.folder, &journal)).transpose()?;
+        Ok(Self { schedule, seed, clients: backend.clients.clone(), network, links, disks, journal })
     }
 
     /// Where the nodes are to run.
     pub(in crate::record) fn network(&self) -> Option<Network> {
         self.network.as_ref().map(|laid| laid.network().clone())
+    }
+
+    /// The proxies to put between the nodes.
+    pub(in crate::record) fn links(&self) -> Option<Links> {
+        self.links.clone()
     }
 
     /// Carries out the schedule on a cluster, until it is done and `over` has turned true.
@@ -54,7 +64,8 @@ impl<'a> Stage<'a> {
     ) -> Vec<Struck> {
         let disks = self.disks.as_ref().map(|laid| laid.disks().clone());
         let (cluster, clients) = (Arc::clone(cluster), self.clients.clone());
-        let scene = Arc::new(Scene { cluster, network: self.network(), disks, clients });
+        let scene = Scene { disks, clients, ..Scene::new(cluster, self.network(), self.links()) };
+        let scene = Arc::new(scene);
         let (schedule, journal, seed) = (self.schedule, &self.journal, self.seed);
         Torment { schedule, scene, journal, recorder, started, seed, seen: Mutex::default(), tell }.run(over).await
     }

@@ -13,8 +13,12 @@ fn all_claims_are_judged_and_the_strongest_that_hold_are_named() {
     let said = say(folder.path(), &["check", "back.txt", "--all"]);
     assert_eq!(said.code, 1, "{}", said.out);
     assert!(said.out.contains("strongest not violated: "), "{}", said.out);
-    let last = said.out.lines().last().expect("lines");
-    assert!(last.contains("read-atomic") && last.contains("writes-follow-reads"), "{last}");
+    let line =
+        |start: &str| said.out.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{}", said.out));
+    let strongest = line("strongest not violated: ");
+    assert!(strongest.contains("read-atomic") && strongest.contains("writes-follow-reads"), "{strongest}");
+    let weakest = line("weakest violated: ");
+    assert!(weakest.contains("monotonic-writes") && !weakest.contains("sequential"), "{weakest}");
     assert!(said.out.contains("\u{2717} sequential          VIOLATED      since "), "{}", said.out);
     assert!(!said.out.contains("linearizable"), "there is no time: {}", said.out);
     assert!(said.out.contains("why not monotonic-writes (4 operations"), "{}", said.out);

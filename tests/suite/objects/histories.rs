@@ -226,6 +226,7 @@ pub(super) fn record(ops: &[Op]) -> History {
             value,
             node: Symbol::NONE,
             error: Symbol::NONE,
+            retry: None,
             place: Place { line, column: 1 },
         };
         builder.push(&event).expect("well formed by construction");

@@ -47,6 +47,7 @@ fn push(builder: &mut HistoryBuilder, process: ProcessId, key: ValueId, act: Act
         value: if invokes { argument } else { result },
         node: Symbol::NONE,
         error: Symbol::NONE,
+        retry: None,
         place: Place::default(),
     };
     builder.push(&event).expect("the events are well formed");

@@ -10,6 +10,7 @@ mod explanations;
 mod long_histories;
 mod metamorphic;
 pub(crate) mod random_histories;
+mod retries;
 mod threads;
 
 /// So many rounds for each kind of history.

@@ -4,7 +4,7 @@
 //! which is the spelling that the reader takes fastest.
 
 use super::wire::NEMESIS;
-use crate::history::builder::{Actor, Phase};
+use crate::history::builder::{Actor, Phase, Retry};
 use crate::history::columns::Nanos;
 use crate::history::value::Value;
 
@@ -48,6 +48,8 @@ pub struct EventLine<'v> {
     pub node: &'v str,
     /// Why it failed or is indeterminate; left out when empty.
     pub error: &'v str,
+    /// Set on the invocation of an attempt after the first.
+    pub retry: Option<Retry>,
 }
 
 /// Appends one event line with its line break.
@@ -87,6 +89,12 @@ pub fn encode_unstamped(out: &mut Vec<u8>, event: &EventLine<'_>) {
             out.extend_from_slice(name);
             push_text(out, word);
         }
+    }
+    if let Some(Retry { attempt, previous }) = event.retry {
+        out.extend_from_slice(b",\"attempt\":");
+        push_unsigned(out, attempt.into());
+        out.extend_from_slice(b",\"previous\":");
+        push_unsigned(out, previous.0.into());
     }
     out.extend_from_slice(b"}\n");
 }

@@ -6,7 +6,7 @@
 
 use super::super::tables::Tables;
 use super::wire::NEMESIS;
-use crate::history::builder::{Actor, Event, Phase, Place};
+use crate::history::builder::{Actor, Event, Phase, Place, Retry};
 use crate::history::columns::{Nanos, ProcessId};
 use crate::history::symbols::{Symbol, Symbols};
 use crate::history::value::{ValueId, ValueRef};
@@ -16,6 +16,8 @@ const LIST_MAX: usize = 16;
 
 /// More digits could overflow.
 const DIGITS_MAX: usize = 18;
+/// The same for numbers of 32 bits.
+const PROCESS_DIGITS_MAX: usize = 9;
 
 /// Words seen lately in functions, nodes and errors, so that a line costs no hashing of strings.
 #[derive(Debug, Default)]
@@ -63,9 +65,10 @@ pub(super) fn parse(text: &[u8], line: u32, tables: &mut Tables, words: &mut Wor
     if at.skip(b",\"error\":\"").is_some() {
         error = at.word(&mut words.errors, &mut tables.errors)?;
     }
+    let retry = if at.skip(b",\"attempt\":").is_some() { Some(at.retry()?) } else { None };
     at.skip(b"}\n")?;
     let place = Place { line, column: 1 };
-    let event = Event { time, actor, phase, function, key, value, node, error, place };
+    let event = Event { time, actor, phase, function, key, value, node, error, retry, place };
     Some((event, text.len() - at.0.len()))
 }
 
@@ -110,9 +113,16 @@ impl<'l> Cursor<'l> {
         }
     }
 
+    /// What follows the name of an attempt.
+    fn retry(&mut self) -> Option<Retry> {
+        let attempt = u32::try_from(self.digits(PROCESS_DIGITS_MAX)?).ok().filter(|&attempt| attempt > 1)?;
+        self.skip(b",\"previous\":")?;
+        let previous = u32::try_from(self.digits(PROCESS_DIGITS_MAX)?).ok()?;
+        Some(Retry { attempt, previous: ProcessId(previous) })
+    }
+
     #[inline]
     fn actor(&mut self) -> Option<Actor> {
-        const PROCESS_DIGITS_MAX: usize = 9;
         if self.skip(b"\"").is_some() {
             self.skip(NEMESIS.as_bytes())?;
             self.skip(b"\"")?;
@@ -314,6 +324,10 @@ mod tests {
             value: payload(random),
             node: ["", word(random)][random.random_range(0..2)],
             error: ["", word(random)][random.random_range(0..2)],
+            retry: random.random_ratio(1, 4).then(|| Retry {
+                attempt: random.random_range(2..1_000_000_000),
+                previous: ProcessId(random.random_range(0..1_000_000_000)),
+            }),
         };
         let mut out = Vec::new();
         encode_event(&mut out, &event);

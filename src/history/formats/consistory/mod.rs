@@ -200,6 +200,7 @@ mod tests {
             value: Payload::Ints(&[-3, 4]),
             node: "n\"1\u{1}",
             error: "",
+            retry: None,
         };
         encode_event(&mut out, &event);
         encode_event(

@@ -5,7 +5,7 @@
 use super::super::error::{BadText, ReadErrorKind, shortened, utf8};
 use super::super::json::{self, present};
 use super::super::tables::Tables;
-use crate::history::builder::{Actor, Event, Phase, Place};
+use crate::history::builder::{Actor, Event, Phase, Place, Retry};
 use crate::history::columns::{Nanos, ProcessId};
 use crate::history::symbols::{Symbol, Symbols};
 use crate::history::value::ValueId;
@@ -36,6 +36,10 @@ struct WireEvent<'l> {
     node: Option<&'l RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     error: Option<&'l RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    attempt: Option<&'l RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    previous: Option<&'l RawValue>,
     /// Only a header has it.
     #[serde(borrow, default, deserialize_with = "present")]
     consistory: Option<&'l RawValue>,
@@ -67,6 +71,7 @@ pub(super) fn parse(text: &[u8], line: u32, tables: &mut Tables) -> Result<Event
         value: wire.value.map_or(Ok(ValueId::ABSENT), |raw| line_text.value(raw, tables))?,
         node: wire.node.map_or(Ok(Symbol::NONE), |raw| line_text.node(raw, &mut tables.nodes))?,
         error: wire.error.map_or(Symbol::NONE, |raw| error_word(raw, &mut tables.errors)),
+        retry: line_text.retry(wire.attempt, wire.previous)?,
         place: Place { line, column: 1 },
     })
 }
@@ -90,6 +95,25 @@ impl<'l> Line<'l> {
         }
         let time = serde_json::from_str(raw.get()).ok().filter(|&time| time < Nanos::UNKNOWN.0);
         time.map(Nanos).ok_or_else(|| self.wrong(raw, "time", "a whole number of nanoseconds, 0 or more"))
+    }
+
+    /// Which attempt it is, and after whose. The first attempt may say that it is the first.
+    fn retry(&self, attempt: Option<&'l RawValue>, previous: Option<&'l RawValue>) -> Result<Option<Retry>, BadText> {
+        let given = |raw: Option<&'l RawValue>| raw.filter(|raw| raw.get() != "null");
+        let Some(raw) = given(attempt) else { return Ok(None) };
+        let number: u32 = serde_json::from_str(raw.get())
+            .ok()
+            .filter(|&number| number > 0)
+            .ok_or_else(|| self.wrong(raw, "attempt", "the number of the attempt, 2 for the second"))?;
+        if number == 1 {
+            return Ok(None);
+        }
+        let Some(raw) = given(previous) else {
+            return Err(self.wrong(raw, "attempt", "a number beside 'previous', the process of the attempt before"));
+        };
+        let process = serde_json::from_str(raw.get())
+            .map_err(|_| self.wrong(raw, "previous", "the process that made the attempt before"))?;
+        Ok(Some(Retry { attempt: number, previous: ProcessId(process) }))
     }
 
     fn actor(&self, raw: &RawValue) -> Result<Actor, BadText> {
