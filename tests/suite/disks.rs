@@ -250,18 +250,6 @@ fn local_reads_of_a_paused_zookeeper_follower_are_stale() {
 }
 
 #[test]
-fn reads_from_redis_replicas_are_stale_without_any_fault() {
-    if !is_there("redis") {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("a folder");
-    let said = say(folder.path(), &["run", "redis:sentinel", "--read-from", "any", "-t", "3s", "--format", "json"]);
-    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
-    let operations = &said.json()["claims"][0]["witness"]["operations"];
-    assert!(operations.as_array().is_some_and(|operations| operations.len() <= 4), "{operations}");
-}
-
-#[test]
 fn the_dry_run_of_a_disk_fault_says_what_is_done_before() {
     if !can_run("etcd", "power-cut") {
         return;
