@@ -139,7 +139,9 @@ fn a_redis_lock_whose_holder_sleeps_is_held_twice() {
 
 #[test]
 fn an_etcd_lock_whose_holder_sleeps_is_held_twice() {
-    breaks("etcd", "client-pause", PAUSE, 4);
+    // Its leases end up to a second late, later still on a busy machine.
+    let arguments = "-w lock --fault-warm-up 1s --fault-length 5s --fault-pause 1s";
+    breaks("etcd", "client-pause", arguments, 4);
 }
 
 #[test]
@@ -245,18 +247,6 @@ fn local_reads_of_a_paused_zookeeper_follower_are_stale() {
     // Clients that wait longer than the pause are answered by the follower before it learns what it has missed.
     let arguments = "--fault-warm-up 1s --fault-length 1500ms --fault-pause 1s --timeout 5s --ops-per-key 1000000";
     breaks("zookeeper?reads=local", "pause:follower", arguments, 5);
-}
-
-#[test]
-fn reads_from_redis_replicas_are_stale_without_any_fault() {
-    if !is_there("redis") {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("a folder");
-    let said = say(folder.path(), &["run", "redis:sentinel", "--read-from", "any", "-t", "3s", "--format", "json"]);
-    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
-    let operations = &said.json()["claims"][0]["witness"]["operations"];
-    assert!(operations.as_array().is_some_and(|operations| operations.len() <= 4), "{operations}");
 }
 
 #[test]
