@@ -13,12 +13,6 @@ pub(super) const OPTIONS: &[OptionInfo] = &[
         about: "whether a read is confirmed by a majority or answered from the member's own, maybe stale, state",
     },
     OptionInfo {
-        name: LOCK_TTL,
-        values: "2..=60 s",
-        default: "2",
-        about: "how long the lease that a client's locks are on lasts without being kept alive",
-    },
-    OptionInfo {
         name: HEARTBEAT,
         values: "1..=10000 ms",
         default: "100",
@@ -30,6 +24,12 @@ pub(super) const OPTIONS: &[OptionInfo] = &[
         default: "1000",
         about: "how long a member of a local cluster waits for a heartbeat before it stands for election; \
                 at least five heartbeats",
+    },
+    OptionInfo {
+        name: LOCK_TTL,
+        values: "2..=60 s",
+        default: "2",
+        about: "how long the lease that a client's locks are on lasts without being kept alive",
     },
 ];
 
@@ -211,7 +211,9 @@ mod tests {
 
     #[test]
     fn unknown_options_and_values_are_refused_with_what_would_do() {
-        assert!(refusal(&with(&[("fsync", "no")])).contains("nodes, reads, heartbeat-interval, election-timeout"));
+        assert!(
+            refusal(&with(&[("fsync", "no")])).contains("nodes, reads, heartbeat-interval, election-timeout")
+        );
         assert!(refusal(&with(&[("nodes", "2")])).contains("one of 3, 1, 5"));
         assert!(refusal(&with(&[("reads", "stale")])).contains("linearizable, serializable"));
         assert!(refusal(&with(&[("heartbeat-interval", "0")])).contains("from 1 to 10000"));

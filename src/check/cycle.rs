@@ -6,7 +6,7 @@ use super::transactions::Rows;
 /// `edges` are pairs of a node and one that comes after it.
 #[must_use]
 pub(super) fn find(nodes: usize, edges: &[(u32, u32)]) -> Option<Vec<u32>> {
-    let after = Rows::grouped(nodes, edges);
+    let after = Rows::grouped(nodes, edges.iter().copied());
     let mut open = vec![0_u32; nodes];
     for &(_, to) in edges {
         open[to as usize] += 1;

@@ -6,6 +6,7 @@
 
 use super::answer::Answer;
 use super::budget::Budget;
+use super::causal::versions::Versions;
 use super::causal::{past, views};
 use super::guarantee::Claim;
 use super::judge::{JudgeError, Question};
@@ -30,6 +31,7 @@ pub struct Sessions {
 struct Indexes {
     clocks: OnceCell<Result<Clocks, Stuck>>,
     writers: OnceCell<Writers>,
+    versions: OnceCell<Versions>,
 }
 
 impl Sessions {
@@ -86,7 +88,13 @@ impl Sessions {
         let mut order = None;
         let core = match answer(claim, transactions, &self.indexes, &mut order, budget) {
             Answer::GaveUp(stop) => return Ok(undecided(Why::Stopped(stop))),
-            Answer::Holds => return Ok(held(transactions, history, question, order)),
+            Answer::Holds => {
+                if order.as_ref().is_some_and(|order| !sequential::replays(transactions, order)) {
+                    let flaw = "its order is no legal one".to_owned();
+                    return Err(JudgeError::Contradicted { decider: decider(claim), key: "all".to_owned(), flaw });
+                }
+                return Ok(held(transactions, history, question, order));
+            }
             Answer::Violated(core) => core,
         };
         let small = smallest(claim, transactions, core, budget);
@@ -153,24 +161,25 @@ fn answer(
         Ok(clocks) => clocks,
         Err(stuck) => return stuck.clone().into(),
     };
-    let causal = |convergent| past::decide(transactions, clocks, writers(), convergent, budget);
+    let causal = |convergent| {
+        let versions = indexes.versions.get_or_init(|| Versions::of(transactions, clocks));
+        let order = past::Order { clocks, versions, writers: &writers };
+        past::decide(transactions, order, convergent, budget)
+    };
     let memory = || views::decide(transactions, views::Base::Causal(clocks), writers(), budget);
     match claim {
         Claim::Causal => causal(false),
         Claim::CausalConvergence => causal(true),
         Claim::CausalMemory => memory(),
-        _ => match (causal(true), memory()) {
-            (Answer::Holds, Answer::Holds) => sequential(transactions, order, budget),
-            (Answer::Violated(core), _) | (_, Answer::Violated(core)) => Answer::Violated(core),
-            (gave_up @ Answer::GaveUp(_), _) | (_, gave_up) => gave_up,
-        },
+        // What it finds to be forced contains whatever the two above derive.
+        _ => sequential(transactions, order, budget),
     }
 }
 
 fn sequential(transactions: &Transactions, order: &mut Option<Vec<u32>>, budget: &Budget) -> Answer {
     match sequential::search(transactions, budget) {
         Found::Stopped(stop) => Answer::GaveUp(stop),
-        Found::NoOrder => Answer::Violated(transactions.all().collect()),
+        Found::NoOrder(core) => Answer::violated(core),
         Found::Order(found) => {
             *order = Some(found);
             Answer::Holds
@@ -184,7 +193,7 @@ fn held(transactions: &Transactions, history: &History, question: &Question, ord
         return undecided(Why::Unsupported(not_unique(history, ambiguous)));
     }
     let mut witness = Witness::default();
-    if let Some(order) = order.filter(|order| question.witness && sequential::replays(transactions, order)) {
+    if let Some(order) = order.filter(|_| question.witness) {
         witness.orders.push((ValueId::ABSENT, order.iter().map(|&at| transactions.op(at)).collect()));
     }
     Verdict::Holds(witness)

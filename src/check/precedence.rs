@@ -45,6 +45,7 @@ pub fn schedule(
     let mut waits: Vec<Option<u32>> = vec![None; sessions];
     let mut waiters: Vec<Vec<u32>> = vec![Vec::new(); sessions];
     let mut ready: Vec<u32> = (0..number(sessions)).rev().collect();
+    let mut done = vec![false; transactions.len()];
     let mut steps = 0_u32;
     while let Some(session) = ready.pop() {
         let at = session as usize;
@@ -54,13 +55,14 @@ pub fn schedule(
             let current = next[at];
             let sources = transactions.reads(current).iter().map(|read| read.source).filter(|&by| by != INITIAL);
             let others = also.map_or(&[][..], |also| also.row(current)).iter().copied();
-            let is_open = |&by: &u32| by >= next[transactions.session(by) as usize];
+            let is_open = |&by: &u32| !done[by as usize];
             if let Some(open) = sources.chain(others).find(is_open) {
                 waits[at] = Some(open);
                 waiters[transactions.session(open) as usize].push(session);
                 break;
             }
             visit(current);
+            done[current as usize] = true;
             next[at] += 1;
             steps = steps.wrapping_add(1);
             if steps.is_multiple_of(4096)
@@ -98,6 +100,33 @@ fn ring(transactions: &Transactions, next: &[u32], waits: &[Option<u32>], first:
     edges.split_off(visited[at])
 }
 
+/// For every transaction a number that is larger than those of what is before it by sessions and sources, which must be
+/// acyclic: its place in the record if every read was recorded after its source, otherwise how many are on the longest
+/// way to it.
+#[must_use]
+pub fn ranks(transactions: &Transactions) -> Vec<u32> {
+    recorded(transactions).unwrap_or_else(|| depths(transactions))
+}
+
+/// The places in the record, if each read has a larger one than its source.
+fn recorded(transactions: &Transactions) -> Option<Vec<u32>> {
+    let ranks: Vec<u32> = transactions.all().map(|at| transactions.op(at).0).collect();
+    let mut reads = transactions.all().flat_map(|at| transactions.reads(at).iter().map(move |read| (at, read.source)));
+    let follows = |(reader, source): (u32, u32)| source == INITIAL || ranks[source as usize] < ranks[reader as usize];
+    reads.all(follows).then_some(ranks)
+}
+
+fn depths(transactions: &Transactions) -> Vec<u32> {
+    let mut depths = vec![0_u32; transactions.len()];
+    let done = schedule(transactions, None, &Budget::unlimited(), |at| {
+        let sources = transactions.reads(at).iter().map(|read| read.source).filter(|&source| source != INITIAL);
+        let before = sources.chain(transactions.previous(at)).map(|before| depths[before as usize] + 1);
+        depths[at as usize] = before.max().unwrap_or(0);
+    });
+    assert!(done.is_ok(), "the causal order was found to be acyclic before");
+    depths
+}
+
 /// For every transaction how many of each session's come before it.
 #[derive(Clone, Debug)]
 pub struct Clocks {
@@ -112,11 +141,19 @@ impl Clocks {
     /// # Errors
     /// A cycle, or the end of the budget.
     pub fn causal(transactions: &Transactions, budget: &Budget) -> Result<Self, Stuck> {
+        Self::over(transactions, None, budget)
+    }
+
+    /// The clocks of sessions, sources and `also.row(t)` before `t`; see [`Self::causal`].
+    ///
+    /// # Errors
+    /// A cycle, or the end of the budget.
+    pub fn over(transactions: &Transactions, also: Option<&Rows<u32>>, budget: &Budget) -> Result<Self, Stuck> {
         let sessions = transactions.session_count();
         let bytes = 4 * (transactions.len() * sessions) as u64;
         budget.reserve(bytes).map_err(Stuck::Stopped)?;
         let mut entries = vec![0_u32; transactions.len() * sessions];
-        let done = schedule(transactions, None, budget, |current| {
+        let done = schedule(transactions, also, budget, |current| {
             let row = current as usize * sessions;
             let (before, rest) = entries.split_at_mut(row);
             let (own, after) = rest.split_at_mut(sessions);
@@ -124,11 +161,8 @@ impl Clocks {
                 own.copy_from_slice(&before[row - sessions..]);
                 own[transactions.session(current) as usize] += 1;
             }
-            for read in transactions.reads(current) {
-                let source = read.source;
-                if source == INITIAL {
-                    continue;
-                }
+            let sources = transactions.reads(current).iter().map(|read| read.source).filter(|&by| by != INITIAL);
+            for source in sources.chain(also.map_or(&[][..], |also| also.row(current)).iter().copied()) {
                 let (session, place) = (transactions.session(source) as usize, transactions.place(source));
                 if own[session] > place {
                     continue;
@@ -152,6 +186,11 @@ impl Clocks {
                 Err(stuck)
             }
         }
+    }
+
+    /// Gives back what they took of the budget.
+    pub fn release(self, budget: &Budget) {
+        budget.release(size_of_val(&self.entries[..]) as u64);
     }
 
     /// One transaction's clock, by session.

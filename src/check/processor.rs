@@ -178,7 +178,7 @@ fn writers(transactions: &Transactions) -> impl Iterator<Item = u32> {
 
 /// As many nodes as can be sorted, those first that were called first.
 fn sorted(transactions: &Transactions, edges: &[Pair]) -> Vec<u32> {
-    let after = super::transactions::Rows::grouped(transactions.len(), edges);
+    let after = super::transactions::Rows::grouped(transactions.len(), edges.iter().copied());
     let mut open = vec![0_u32; transactions.len()];
     for &(_, to) in edges {
         open[to as usize] += 1;

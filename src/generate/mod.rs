@@ -1,4 +1,5 @@
-//! Histories made up: seeded, linearizable by construction, or with one planted violation.
+//! Histories made up: seeded, right by construction, or with one planted violation: linearizable ones of objects, and
+//! those of replicated stores ([`stores`]), which keep less.
 //!
 //! For tests of checkers, for measurements, and for learning what a violation looks like. The same
 //! [`Options`] give the same bytes on every machine. A planted violation is one: the place is chosen so that no
@@ -10,12 +11,14 @@ mod dice;
 mod objects;
 mod palette;
 mod plant;
+mod replicas;
 mod simulation;
 mod watch;
 
 pub use objects::{Generated, all};
 pub use palette::{UnknownValues, Values};
 pub use plant::{Plant, UnknownPlant};
+pub use replicas::{Spelling, Store, StoreOptions, generate_store, stores};
 
 use crate::history::formats::consistory::{EventLine, Payload, encode_event, encode_header};
 use crate::history::{Actor, Header, Nanos, ProcessId, Value};

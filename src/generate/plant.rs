@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A kind of violation. What makes each certain is argued where it is planted, in `objects` and `watch`.
+/// A kind of violation. What makes each certain is argued where it is planted, in `objects`, `watch` and
+/// `replicas`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Plant {
     /// A read returns a value although an acknowledged overwrite lies strictly between its write and the read.
@@ -38,11 +39,19 @@ pub enum Plant {
     Duplicated,
     /// Two elements come out in the wrong order.
     Reordered,
+    /// Two sessions see two writes of a key in different orders.
+    Divergence,
+    /// A session sees what depends on a write, and not the write.
+    MissedCause,
+    /// A transaction sees one write of another one and misses the other, which it reads first.
+    FracturedRead,
+    /// A transaction sees one write of another one and then, of another key, what was before it.
+    BackwardRead,
 }
 
 impl Plant {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::StaleRead,
         Self::GarbageRead,
         Self::FutureRead,
@@ -59,6 +68,10 @@ impl Plant {
         Self::Lost,
         Self::Duplicated,
         Self::Reordered,
+        Self::Divergence,
+        Self::MissedCause,
+        Self::FracturedRead,
+        Self::BackwardRead,
     ];
 
     /// The word of `--plant`.
@@ -81,6 +94,10 @@ impl Plant {
             Self::Lost => "lost",
             Self::Duplicated => "duplicated",
             Self::Reordered => "reordered",
+            Self::Divergence => "divergence",
+            Self::MissedCause => "missed-cause",
+            Self::FracturedRead => "fractured-read",
+            Self::BackwardRead => "backward-read",
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A [`ValueId`] is four bytes and equal exactly when the values are equal, so that checkers compare,
 //! hash and sort ids and never look inside. Integers from 0 to 2³¹−1 are their own id: the common case
-//! costs no table at all. Everything else lives once in a [`Values`] table.
+//! costs no table at all. Everything else lives once in a [`Values`] table, but for lists that a reader adds as
+//! *unshared* because nobody compares them: transactions as a whole, of which there are millions.
 
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
@@ -74,6 +75,8 @@ impl fmt::Display for Value {
 pub struct ValueId(u32);
 
 const TABLE: u32 = 1 << 31;
+/// In the number of a value in the table: that of an unshared triple.
+const TRIPLE: u32 = 1 << 30;
 
 impl ValueId {
     /// The value `nil`.
@@ -156,6 +159,7 @@ pub struct Values {
     entries: Vec<Entry>,
     bytes: String,
     children: Vec<ValueId>,
+    triples: Vec<[ValueId; 3]>,
     index: HashTable<u32>,
 }
 
@@ -175,8 +179,8 @@ impl Values {
     /// A table that knows `nil`.
     #[must_use]
     pub fn new() -> Self {
-        let mut values =
-            Self { entries: Vec::new(), bytes: String::new(), children: Vec::new(), index: HashTable::new() };
+        let (entries, bytes, children, triples) = (Vec::new(), String::new(), Vec::new(), Vec::new());
+        let mut values = Self { entries, bytes, children, triples, index: HashTable::new() };
         let nil = values.intern_ref(ValueRef::Nil);
         debug_assert_eq!(nil, ValueId::NIL, "nil is the first entry, so that its id is a constant");
         values
@@ -201,6 +205,32 @@ impl Values {
     /// The id of a list of values already in this table.
     pub fn list(&mut self, items: &[ValueId]) -> ValueId {
         self.intern_ref(ValueRef::List(items))
+    }
+
+    /// A list of three values already in this table under an id of its own: equal ones are not found to be equal, and
+    /// no table that has any is merged into another. For lists that nobody compares.
+    ///
+    /// # Panics
+    /// When the table holds 2³⁰ of them.
+    pub fn unshared_triple(&mut self, items: [ValueId; 3]) -> ValueId {
+        let at = index(self.triples.len());
+        assert!(at < TRIPLE - 1, "a history has fewer than 2^30 accesses");
+        self.triples.push(items);
+        ValueId(TABLE | TRIPLE | at)
+    }
+
+    /// A list of values already in this table under an id of its own, as [`Self::unshared_triple`].
+    pub fn unshared_list(&mut self, items: &[ValueId]) -> ValueId {
+        let start = index(self.children.len());
+        self.children.extend_from_slice(items);
+        self.add(Entry::List { start, len: index(items.len()) })
+    }
+
+    fn add(&mut self, entry: Entry) -> ValueId {
+        let id = index(self.entries.len());
+        assert!(id < TRIPLE, "a history has fewer than 2^30 distinct values");
+        self.entries.push(entry);
+        ValueId(TABLE | id)
     }
 
     /// The id of any owned value.
@@ -263,7 +293,7 @@ impl Values {
     /// The id of a borrowed value; list items must be ids of this table.
     ///
     /// # Panics
-    /// When the table holds 2³¹ distinct values or four gigabytes of text.
+    /// When the table holds 2³⁰ distinct values or four gigabytes of text.
     pub fn intern_ref(&mut self, value: ValueRef<'_>) -> ValueId {
         if let Some(id) = self.find(value) {
             return id;
@@ -288,12 +318,11 @@ impl Values {
                 Entry::Map { start, len: index(items.len()) }
             }
         };
-        let id = index(self.entries.len());
-        assert!(id < TABLE - 1, "a history has fewer than 2^31 distinct values");
-        self.entries.push(entry);
+        let id = self.add(entry);
         let Self { entries, bytes, children, index, .. } = self;
-        index.insert_unique(hash(value), id, |&entry| hash(resolve(entries[entry as usize], bytes, children)));
-        ValueId(TABLE | id)
+        let number = id.0 & !TABLE;
+        index.insert_unique(hash(value), number, |&entry| hash(resolve(entries[entry as usize], bytes, children)));
+        id
     }
 
     /// A look at a value. An absent field looks like `nil`.
@@ -302,6 +331,7 @@ impl Values {
         match id {
             ValueId::ABSENT => ValueRef::Nil,
             ValueId(raw) if raw < TABLE => ValueRef::Int(i64::from(raw)),
+            ValueId(raw) if raw & TRIPLE != 0 => ValueRef::List(&self.triples[(raw & !(TABLE | TRIPLE)) as usize]),
             ValueId(raw) => self.entry(raw & !TABLE),
         }
     }
@@ -327,7 +357,8 @@ impl Values {
     /// Whether the id is one of this table (small integers always are).
     #[must_use]
     pub fn contains(&self, id: ValueId) -> bool {
-        id.0 < TABLE || ((id.0 & !TABLE) as usize) < self.entries.len()
+        let number = (id.0 & !(TABLE | TRIPLE)) as usize;
+        id.0 < TABLE || number < if id.0 & TRIPLE == 0 { self.entries.len() } else { self.triples.len() }
     }
 
     /// The items of a list, or `None` when the value is no list.
@@ -374,7 +405,11 @@ impl Values {
 
     /// Copies all values of another table into this one; the result says, by table index, what each is
     /// called here, for [`ValueId::renamed`].
+    ///
+    /// # Panics
+    /// When the other table has unshared triples.
     pub fn adopt_all(&mut self, other: &Values) -> Vec<ValueId> {
+        assert!(other.triples.is_empty(), "unshared triples are for tables that are not merged");
         let mut names: Vec<ValueId> = Vec::with_capacity(other.entries.len());
         let mut items = Vec::new();
         for &entry in &other.entries {

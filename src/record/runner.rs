@@ -4,6 +4,7 @@
 //! [`RunSummary::problems`]; only a history that cannot be written is an error from then on.
 
 use super::clock::Clock;
+use super::faults::means;
 use super::faults::nemesis::Struck;
 use super::faults::schedule::Schedule;
 use super::faults::stage::Stage;
@@ -372,6 +373,8 @@ fn header(plan: &RunPlan<'_>, cluster: &dyn Cluster, clock: &Clock) -> Header {
     let thresholds = plan.about.thresholds.join(",");
     config.extend((!thresholds.is_empty()).then(|| (THRESHOLDS_SETTING.to_owned(), thresholds)));
     config.extend(plan.faults.iter().map(|schedule| (FAULTS_SETTING.to_owned(), schedule.to_string())));
+    let means = plan.faults.iter().filter_map(|schedule| means::choose(schedule, plan.backend.means).ok().flatten());
+    config.extend(means.map(|means| ("run.means".to_owned(), means.name().to_owned())));
     config.extend(plan.faults.iter().flat_map(Schedule::settings).map(|(name, value)| (format!("run.{name}"), value)));
     config.extend(run.chain(plan.about.settings.clone()).map(|(name, value)| (format!("run.{name}"), value)));
     Header {

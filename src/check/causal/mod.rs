@@ -11,11 +11,12 @@
 //! violation under each of the four.
 
 pub mod past;
+pub mod versions;
 pub mod views;
 
 use super::transactions::{INITIAL, Transactions};
 
 /// The sources of a transaction's reads: what the causal order puts directly before it besides its session.
-fn sources(transactions: &Transactions, transaction: u32, into: &mut Vec<u32>) {
+pub(super) fn sources(transactions: &Transactions, transaction: u32, into: &mut Vec<u32>) {
     into.extend(transactions.reads(transaction).iter().map(|read| read.source).filter(|&source| source != INITIAL));
 }

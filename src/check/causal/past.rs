@@ -9,31 +9,56 @@
 //! its reads, so that its own edges from each `u` to `w` are acyclic together with the causal order. For single reads
 //! that is `WriteCORead` again; CCv implies it.
 //!
-//! Only the last writer of each session matters: earlier ones are before it. Clocks and cursors only move forward along a
-//! session, so that each read costs one step for each session that writes its key: O(reads × sessions) time, and an edge
-//! is stored only if neither end is known to be before the other. Exact.
+//! Only the last writer of each session matters: earlier ones are before it; and only those that are not before the
+//! source. Their ranks ([`Versions`]) are at least the source's horizon and below the reader's; readers are visited by
+//! rank, so that these are usually the last few writers of the key so far, and near in memory. Where they are more than
+//! sessions, the sessions that write the key are asked instead, each for its last writer in the past. O(reads × sessions
+//! × log) time at worst, and an edge is stored only if neither end is known to be before the other. Exact.
 
 use super::sources;
+use super::versions::Versions;
 use crate::check::answer::Answer;
 use crate::check::budget::{Budget, Stop};
 use crate::check::cycle;
 use crate::check::precedence::{Clocks, Edge, Stuck, schedule, trail};
-use crate::check::transactions::{INITIAL, Rows, Transactions, Writers};
+use crate::check::transactions::{INITIAL, Read, Rows, Transactions, Writers};
 
+/// So many writers are looked at one by one before sessions are asked, or twice as many as there are sessions.
+const FEW: usize = 16;
 /// Stored edges are made distinct whenever so many have come together.
 const EDGES_PER_ROUND: usize = 1 << 20;
 
+/// What the decision needs to know of the transactions.
+#[derive(Clone, Copy)]
+pub struct Order<'t> {
+    /// The causal order.
+    pub clocks: &'t Clocks,
+    /// Writers by rank.
+    pub versions: &'t Versions,
+    /// Writers by session, asked for when a read has many writers to look at.
+    pub writers: &'t dyn Fn() -> &'t Writers,
+}
+
 /// Decides CC, or CCv if it must be `convergent`.
 #[must_use]
-pub fn decide(
-    transactions: &Transactions,
-    clocks: &Clocks,
-    writers: &Writers,
+pub fn decide<'t>(transactions: &'t Transactions, order: Order<'t>, convergent: bool, budget: &'t Budget) -> Answer {
+    decide_with(few(transactions), transactions, order, convergent, budget)
+}
+
+/// So many writers are looked at one by one.
+fn few(transactions: &Transactions) -> usize {
+    FEW.max(2 * transactions.session_count())
+}
+
+fn decide_with<'t>(
+    few: usize,
+    transactions: &'t Transactions,
+    order: Order<'t>,
     convergent: bool,
-    budget: &Budget,
+    budget: &'t Budget,
 ) -> Answer {
-    let mut scan =
-        Scan { transactions, clocks, writers, convergent, budget, conflicts: Vec::new(), limit: EDGES_PER_ROUND };
+    let mut scan = Scan::new(transactions, order, convergent, budget);
+    scan.few = few;
     match scan.run() {
         Err(Found::Contradiction(core)) => Answer::violated(core),
         Err(Found::Stopped(stop)) => Answer::GaveUp(stop),
@@ -58,51 +83,98 @@ enum Found {
 struct Scan<'t> {
     transactions: &'t Transactions,
     clocks: &'t Clocks,
-    writers: &'t Writers,
+    versions: &'t Versions,
+    writers: &'t dyn Fn() -> &'t Writers,
     convergent: bool,
     budget: &'t Budget,
+    few: usize,
+    /// By key: how many of its writers have smaller ranks than the reader.
+    ends: Vec<usize>,
+    /// By session: the last read for which one of its writers was looked at.
+    looked_at: Vec<u32>,
+    read: u32,
     conflicts: Vec<Conflict>,
     limit: usize,
 }
 
-impl Scan<'_> {
+impl<'t> Scan<'t> {
+    fn new(transactions: &'t Transactions, order: Order<'t>, convergent: bool, budget: &'t Budget) -> Self {
+        let Order { clocks, versions, writers } = order;
+        Self {
+            transactions,
+            clocks,
+            versions,
+            writers,
+            convergent,
+            budget,
+            few: few(transactions),
+            ends: vec![0; transactions.key_count()],
+            looked_at: vec![0; transactions.session_count()],
+            read: 0,
+            conflicts: Vec::new(),
+            limit: EDGES_PER_ROUND,
+        }
+    }
+
     fn run(&mut self) -> Result<(), Found> {
-        let sessions = u32::try_from(self.transactions.session_count()).expect("fewer than transactions");
-        let mut cursors = vec![0_u32; self.writers.entry_count()];
-        for session in 0..sessions {
-            cursors.fill(0);
-            for reader in self.transactions.of_session(session) {
-                self.reader(reader, &mut cursors)?;
-            }
-            if let Some(stop) = self.budget.exceeded() {
+        for (steps, &reader) in (1_u32..).zip(self.versions.in_order()) {
+            self.reader(reader)?;
+            if steps.is_multiple_of(4096)
+                && let Some(stop) = self.budget.exceeded()
+            {
                 return Err(Found::Stopped(stop));
             }
         }
         Ok(())
     }
 
-    /// `cursors` count for each key and session the writers in the past.
-    fn reader(&mut self, reader: u32, cursors: &mut [u32]) -> Result<(), Found> {
+    fn reader(&mut self, reader: u32) -> Result<(), Found> {
         if !self.convergent {
             self.conflicts.clear();
         }
-        let past = self.clocks.row(reader);
-        for read in self.transactions.reads(reader) {
-            for entry in self.writers.entries(read.key) {
-                let session = self.writers.session(entry);
-                let row = self.writers.row(entry);
-                let end = self.transactions.of_session(session).start + past[session as usize];
-                let cursor = &mut cursors[entry];
-                while row.get(*cursor as usize).is_some_and(|&writer| writer < end) {
-                    *cursor += 1;
-                }
-                let Some(&writer) = (*cursor as usize).checked_sub(1).and_then(|last| row.get(last)) else { continue };
-                if writer != read.source {
-                    self.hidden(writer, read.source, reader)?;
-                }
+        let transactions = self.transactions;
+        for read in transactions.reads(reader) {
+            let writers = self.versions.writers(read.key);
+            let end = &mut self.ends[read.key as usize];
+            while writers.get(*end).is_some_and(|&(rank, _)| rank < self.versions.rank(reader)) {
+                *end += 1;
             }
+            let (writers, from) = (&writers[..*end], self.versions.horizon(read.source));
+            let many = writers.len().checked_sub(self.few + 1).is_some_and(|at| writers[at].0 >= from);
+            if many { self.by_session(*read, reader)? } else { self.one_by_one(writers, from, read.source, reader)? }
         }
         if self.convergent { Ok(()) } else { self.explains_itself() }
+    }
+
+    /// Looks at the last one in the past of every session's writers among those whose rank is at least `from`.
+    fn one_by_one(&mut self, writers: &[(u32, u32)], from: u32, source: u32, reader: u32) -> Result<(), Found> {
+        self.read += 1;
+        let past = self.clocks.row(reader);
+        for &(_, writer) in writers.iter().rev().take_while(|&&(rank, _)| rank >= from) {
+            let session = self.transactions.session(writer);
+            let at = session as usize;
+            let is_past = writer < self.transactions.of_session(session).start + past[at];
+            if is_past && std::mem::replace(&mut self.looked_at[at], self.read) != self.read && writer != source {
+                self.hidden(writer, source, reader)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks every session that writes the key.
+    fn by_session(&mut self, read: Read, reader: u32) -> Result<(), Found> {
+        let (writers, past) = ((self.writers)(), self.clocks.row(reader));
+        for entry in writers.entries(read.key) {
+            let session = writers.session(entry);
+            let end = self.transactions.of_session(session).start + past[session as usize];
+            let row = writers.row(entry);
+            let before = row.partition_point(|&writer| writer < end);
+            let Some(&writer) = row[..before].last() else { continue };
+            if writer != read.source {
+                self.hidden(writer, read.source, reader)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether the conflicts of one transaction leave an order of its past that explains all its reads: no source may
@@ -165,10 +237,8 @@ impl Scan<'_> {
         if let Err(stop) = self.tidy() {
             return Answer::GaveUp(stop);
         }
-        let pairs: Vec<(u32, u32)> =
-            self.conflicts.iter().map(|conflict| (conflict.edge.after, conflict.edge.before)).collect();
-        let also = Rows::grouped(self.transactions.len(), &pairs);
-        drop(pairs);
+        let pairs = self.conflicts.iter().map(|conflict| (conflict.edge.after, conflict.edge.before));
+        let also = Rows::grouped(self.transactions.len(), pairs);
         match schedule(self.transactions, Some(&also), self.budget, |_| {}) {
             Ok(()) => Answer::Holds,
             Err(Stuck::Stopped(stop)) => Answer::GaveUp(stop),
@@ -187,5 +257,76 @@ impl Scan<'_> {
 
     fn way(&self, before: u32, after: u32) -> Vec<u32> {
         trail(self.transactions, before, after, |at, into| sources(self.transactions, at, into))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::transactions::Transaction;
+    use rand::rngs::SmallRng;
+    use rand::{Rng, SeedableRng};
+    use std::cell::OnceCell;
+
+    const SEED: u64 = 4711;
+    const HISTORIES: u32 = 3_000;
+
+    /// Reads of anything that was written before in some order of all transactions, late ones more often.
+    fn drawn(random: &mut SmallRng) -> Transactions {
+        const KEYS: u32 = 3;
+        let mut sessions = vec![Vec::new(); random.random_range(1..5)];
+        let mut written: Vec<Vec<(usize, usize)>> = vec![Vec::new(); KEYS as usize];
+        let mut read_by: Vec<(usize, usize, u32, (usize, usize))> = Vec::new();
+        for _ in 0..random.random_range(2..40) {
+            let session = random.random_range(0..sessions.len());
+            let place = sessions[session].len();
+            let mut transaction = Transaction::default();
+            for _ in 0..random.random_range(1..4) {
+                let key = random.random_range(0..KEYS);
+                let versions = &written[key as usize];
+                match versions.len() {
+                    0 if random.random_bool(0.2) => transaction.reads.push(Read { key, source: INITIAL }),
+                    0 => {}
+                    count => {
+                        let most = random.random_range(1..=count.min(4));
+                        let back = random.random_range(0..most);
+                        read_by.push((session, place, key, versions[count - 1 - back]));
+                    }
+                }
+            }
+            let key = random.random_range(0..KEYS);
+            transaction.writes.push(key);
+            sessions[session].push(transaction);
+            written[key as usize].push((session, place));
+        }
+        let starts: Vec<usize> = (0..sessions.len()).map(|at| sessions[..at].iter().map(Vec::len).sum()).collect();
+        for (session, place, key, (of, at)) in read_by {
+            let source = u32::try_from(starts[of] + at).expect("few");
+            sessions[session][place].reads.push(Read { key, source });
+        }
+        Transactions::of_sessions(&sessions, KEYS)
+    }
+
+    #[test]
+    fn looking_at_writers_one_by_one_and_asking_sessions_is_the_same() {
+        let mut random = SmallRng::seed_from_u64(SEED);
+        let mut held = [0; 2];
+        for number in 0..HISTORIES {
+            let transactions = drawn(&mut random);
+            let budget = Budget::unlimited();
+            let Ok(clocks) = Clocks::causal(&transactions, &budget) else { panic!("sources are before their readers") };
+            let versions = Versions::of(&transactions, &clocks);
+            let index = OnceCell::new();
+            let writers = || index.get_or_init(|| Writers::of(&transactions));
+            let order = Order { clocks: &clocks, versions: &versions, writers: &writers };
+            for (convergent, held) in [false, true].into_iter().zip(&mut held) {
+                let answers =
+                    [0, 3, usize::MAX - 1].map(|few| decide_with(few, &transactions, order, convergent, &budget));
+                let holds = answers.each_ref().map(|answer| *answer == Answer::Holds);
+                assert_eq!(holds, [holds[0]; 3], "history {number} of seed {SEED}: {answers:?}");
+                *held += u32::from(holds[0]);
+            }
+        }
+        assert!(held.iter().all(|&held| (HISTORIES / 20..HISTORIES * 19 / 20).contains(&held)), "{held:?}");
     }
 }

@@ -29,108 +29,154 @@ pub enum Level {
     ReadAtomic,
 }
 
-/// An order that the total order must have, and the transaction whose read asks for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Demand {
-    edge: Edge,
-    reader: u32,
-}
-
 /// Decides one of the two levels.
 #[must_use]
 pub fn decide(transactions: &Transactions, level: Level, budget: &Budget) -> Answer {
-    let mut demands = match demands(transactions, level) {
-        Ok(demands) => demands,
-        Err(core) => return Answer::violated(core),
-    };
-    demands.sort_unstable();
-    demands.dedup_by_key(|demand| demand.edge);
-    let pairs: Vec<(u32, u32)> = demands.iter().map(|demand| (demand.edge.after, demand.edge.before)).collect();
-    let also = Rows::grouped(transactions.len(), &pairs);
+    let mut demands: Vec<(u32, u32)> = Vec::new();
+    let walked = Walk::new(transactions, level).all(&mut |edge, _| demands.push((edge.after, edge.before)));
+    if let Err(core) = walked {
+        return Answer::violated(core);
+    }
+    let also = Rows::grouped(transactions.len(), demands.iter().copied());
+    drop(demands);
     match schedule(transactions, Some(&also), budget, |_| {}) {
         Ok(()) => Answer::Holds,
         Err(Stuck::Stopped(stop)) => Answer::GaveUp(stop),
         Err(Stuck::Cycle(edges)) => {
-            let mut core = Vec::new();
-            for edge in edges {
-                let reader = demands.binary_search_by_key(&edge, |demand| demand.edge).ok();
-                core.extend([edge.before, edge.after].into_iter().chain(reader.map(|at| demands[at].reader)));
-            }
+            let mut core: Vec<u32> = edges.iter().flat_map(|edge| [edge.before, edge.after]).collect();
+            // Who asked for the edges was not kept: there are millions, and a cycle is asked for once.
+            let mut asked: FxHashMap<Edge, u32> = FxHashMap::default();
+            let again = Walk::new(transactions, level).all(&mut |edge, reader| {
+                if edges.contains(&edge) {
+                    asked.entry(edge).or_insert(reader);
+                }
+            });
+            debug_assert!(again.is_ok(), "it was before");
+            core.extend(edges.iter().filter_map(|edge| asked.get(edge)));
             Answer::violated(core)
         }
     }
 }
 
-/// The orders that reads demand, or a writer and a reader of the initial value that contradict by themselves.
-fn demands(transactions: &Transactions, level: Level) -> Result<Vec<Demand>, Vec<u32>> {
-    let mut demands = Vec::new();
-    let mut last_own: FxHashMap<u32, u32> = FxHashMap::default();
-    let mut session = u32::MAX;
-    let mut sorted: Vec<(u32, u32, u32)> = Vec::new();
-    let mut walk = |reader: u32, demands: &mut Vec<Demand>| {
-        let reads = transactions.reads(reader);
-        if transactions.session(reader) != session {
-            session = transactions.session(reader);
-            last_own.clear();
-        }
-        if level == Level::ReadAtomic {
-            for read in reads {
-                if let Some(&own) = last_own.get(&read.key) {
-                    demand(own, *read, reader, demands)?;
-                }
-            }
-            last_own.extend(transactions.writes(reader).iter().map(|&key| (key, reader)));
-        }
-        sorted.clear();
-        sorted.extend((0..).zip(reads).map(|(at, read)| (read.key, at, read.source)));
-        sorted.sort_unstable();
-        visible_by_reading(transactions, level, reader, &sorted, demands)
-    };
-    for reader in transactions.all() {
-        walk(reader, &mut demands)?;
-    }
-    Ok(demands)
+/// Goes through the reads and hands out the orders that they demand, with the transaction that read.
+struct Walk<'t> {
+    transactions: &'t Transactions,
+    level: Level,
+    /// By key: the transaction after the last one that wrote it, of any session.
+    after_last: Vec<u32>,
+    /// For each transaction a bit for each key it wrote, by [`bit`].
+    written: Vec<u64>,
+    /// The sources of the reader that were looked at.
+    done: Vec<u32>,
 }
 
-/// `seen` are the reader's reads as key, place and source, ascending.
-fn visible_by_reading(
-    transactions: &Transactions,
-    level: Level,
-    reader: u32,
-    seen: &[(u32, u32, u32)],
-    demands: &mut Vec<Demand>,
-) -> Result<(), Vec<u32>> {
-    let mut done: Vec<u32> = Vec::new();
-    for (at, read) in (0_u32..).zip(transactions.reads(reader)) {
-        let visible = read.source;
-        if visible == INITIAL || done.contains(&visible) {
-            continue;
+/// A bit that stands for a key and a few others.
+fn bit(key: u32) -> u64 {
+    1 << (key.wrapping_mul(0x9e37_79b9) >> 26)
+}
+
+type Visit<'v> = &'v mut dyn FnMut(Edge, u32);
+
+impl<'t> Walk<'t> {
+    fn new(transactions: &'t Transactions, level: Level) -> Self {
+        let bits = |at| transactions.writes(at).iter().fold(0, |bits, &key| bits | bit(key));
+        Self {
+            transactions,
+            level,
+            after_last: vec![0; transactions.key_count()],
+            written: transactions.all().map(bits).collect(),
+            done: Vec::new(),
         }
-        done.push(visible);
-        let keys = transactions.writes(visible);
+    }
+
+    /// All demands, or a writer and a reader of the initial value that contradict by themselves.
+    fn all(mut self, visit: Visit<'_>) -> Result<(), Vec<u32>> {
+        for reader in self.transactions.all() {
+            if self.level == Level::ReadAtomic {
+                self.by_session(reader, visit)?;
+            }
+            self.by_reading(reader, visit)?;
+        }
+        Ok(())
+    }
+
+    /// What the session wrote before is visible; of one key, the last one says it all.
+    fn by_session(&mut self, reader: u32, visit: Visit<'_>) -> Result<(), Vec<u32>> {
+        let transactions = self.transactions;
+        let start = transactions.of_session(transactions.session(reader)).start;
+        for read in transactions.reads(reader) {
+            if let Some(own) = self.after_last[read.key as usize].checked_sub(1).filter(|&own| own >= start) {
+                demand(own, *read, reader, visit)?;
+            }
+        }
+        for &key in transactions.writes(reader) {
+            self.after_last[key as usize] = reader + 1;
+        }
+        Ok(())
+    }
+
+    /// Those that the reader read from are visible.
+    fn by_reading(&mut self, reader: u32, visit: Visit<'_>) -> Result<(), Vec<u32>> {
+        let reads = self.transactions.reads(reader);
+        // Of sources that wrote only what was read from them there is nothing to demand.
+        let others = |source: u32| reads.iter().filter(move |read| read.source != source);
+        let mut by_key: Option<Vec<(u32, u32, u32)>> = None;
+        self.done.clear();
+        for (at, read) in (0_u32..).zip(reads) {
+            let visible = read.source;
+            if visible == INITIAL || reads.len() > 1 && self.done.contains(&visible) {
+                continue;
+            }
+            self.done.push(visible);
+            let written = self.written[visible as usize];
+            if !others(visible).any(|read| written & bit(read.key) != 0) {
+                continue;
+            }
+            let seen = by_key.get_or_insert_with(|| sorted(reads));
+            self.visible(visible, at, reader, seen, visit)?;
+        }
+        Ok(())
+    }
+
+    /// `seen` are the reader's reads as [`sorted`], `at` the place of its first one from `visible`.
+    fn visible(
+        &self,
+        visible: u32,
+        at: u32,
+        reader: u32,
+        seen: &[(u32, u32, u32)],
+        visit: Visit<'_>,
+    ) -> Result<(), Vec<u32>> {
+        let keys = self.transactions.writes(visible);
         let mut ask = |&(key, place, source): &(u32, u32, u32)| {
-            let counts = level == Level::ReadAtomic || place > at;
-            if counts { demand(visible, Read { key, source }, reader, demands) } else { Ok(()) }
+            let counts = self.level == Level::ReadAtomic || place > at;
+            if counts { demand(visible, Read { key, source }, reader, visit) } else { Ok(()) }
         };
         if keys.len() < seen.len() {
             for &key in keys {
                 let from = seen.partition_point(|&(of, ..)| of < key);
                 seen[from..].iter().take_while(|(of, ..)| *of == key).try_for_each(&mut ask)?;
             }
-        } else {
-            seen.iter().filter(|(key, ..)| keys.binary_search(key).is_ok()).try_for_each(&mut ask)?;
+            return Ok(());
         }
+        seen.iter().filter(|(key, ..)| keys.binary_search(key).is_ok()).try_for_each(&mut ask)
     }
-    Ok(())
+}
+
+/// Reads as key, place and source, ascending.
+fn sorted(reads: &[Read]) -> Vec<(u32, u32, u32)> {
+    let mut sorted: Vec<_> = (0..).zip(reads).map(|(at, read)| (read.key, at, read.source)).collect();
+    sorted.sort_unstable();
+    sorted
 }
 
 /// `visible` wrote the key of `read`.
-fn demand(visible: u32, read: Read, reader: u32, demands: &mut Vec<Demand>) -> Result<(), Vec<u32>> {
+fn demand(visible: u32, read: Read, reader: u32, visit: Visit<'_>) -> Result<(), Vec<u32>> {
     if read.source == INITIAL {
         return Err(vec![visible, reader]);
     }
     if read.source != visible {
-        demands.push(Demand { edge: Edge { before: visible, after: read.source }, reader });
+        visit(Edge { before: visible, after: read.source }, reader);
     }
     Ok(())
 }

@@ -62,24 +62,31 @@ impl<T: Copy> Rows<T> {
     /// No rows yet, but space for so many.
     #[must_use]
     pub fn with_capacity(rows: usize) -> Self {
-        let mut starts = Vec::with_capacity(rows + 1);
-        starts.push(0);
-        Self { starts, items: Vec::new() }
+        Self::with_capacities(rows, 0)
     }
 
-    /// The row of pairs' second members for each first member below `rows`, in their order.
+    /// No rows yet, but space for so many with so many items together.
     #[must_use]
-    pub fn grouped(rows: usize, pairs: &[(u32, T)]) -> Self {
+    pub fn with_capacities(rows: usize, items: usize) -> Self {
+        let mut starts = Vec::with_capacity(rows + 1);
+        starts.push(0);
+        Self { starts, items: Vec::with_capacity(items) }
+    }
+
+    /// The row of pairs' second members for each first member below `rows`, in their order. Goes through them twice.
+    #[must_use]
+    pub fn grouped(rows: usize, pairs: impl Iterator<Item = (u32, T)> + Clone) -> Self {
         let mut starts = vec![0_u32; rows + 1];
-        for (row, _) in pairs {
-            starts[*row as usize + 1] += 1;
+        for (row, _) in pairs.clone() {
+            starts[row as usize + 1] += 1;
         }
         for row in 0..rows {
             starts[row + 1] += starts[row];
         }
         let mut next = starts.clone();
-        let mut items: Vec<T> = pairs.iter().map(|&(_, item)| item).collect();
-        for &(row, item) in pairs {
+        let first = pairs.clone().next();
+        let mut items: Vec<T> = first.map_or_else(Vec::new, |(_, any)| vec![any; starts[rows] as usize]);
+        for (row, item) in pairs {
             items[next[row as usize] as usize] = item;
             next[row as usize] += 1;
         }
@@ -96,10 +103,10 @@ impl<T: Copy> Rows<T> {
         self.items.push(item);
     }
 
-    /// The row that is not ended yet.
-    pub fn open_row(&mut self) -> &mut [T] {
-        let start = self.starts.last().map_or(0, |&start| start as usize);
-        &mut self.items[start..]
+    /// How many rows have been ended.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        index(self.starts.len() - 1)
     }
 
     /// One row.
@@ -114,10 +121,33 @@ impl<T: Copy> Rows<T> {
         self.starts[at as usize] as usize..self.starts[at as usize + 1] as usize
     }
 
+    /// All items, row after row, without the rows.
+    #[must_use]
+    pub fn into_items(self) -> Vec<T> {
+        self.items
+    }
+
     /// All items, row after row.
     #[must_use]
     pub fn items(&self) -> &[T] {
         &self.items
+    }
+}
+
+impl Rows<u32> {
+    /// Puts the row that is not ended yet into ascending order, each item once.
+    pub fn sort_open_row(&mut self) {
+        let start = self.starts.last().map_or(0, |&start| start as usize);
+        let row = &mut self.items[start..];
+        row.sort_unstable();
+        let mut kept = usize::from(!row.is_empty());
+        for at in 1..row.len() {
+            if row[at] != row[kept - 1] {
+                row[kept] = row[at];
+                kept += 1;
+            }
+        }
+        self.items.truncate(start + kept);
     }
 }
 
@@ -172,7 +202,7 @@ impl Transactions {
         reads.for_each(|read| self.reads.push(read));
         self.reads.end_row();
         writes.for_each(|key| self.writes.push(key));
-        self.writes.open_row().sort_unstable();
+        self.writes.sort_open_row();
         self.writes.end_row();
     }
 
@@ -240,6 +270,12 @@ impl Transactions {
     #[must_use]
     pub fn writes(&self, transaction: u32) -> &[u32] {
         self.writes.row(transaction)
+    }
+
+    /// What all read of others, transaction after transaction, with where each one's lie.
+    #[must_use]
+    pub fn all_reads(&self) -> &Rows<Read> {
+        &self.reads
     }
 
     /// The keys written by all, transaction after transaction, with where each one's lie.

@@ -18,10 +18,8 @@ impl Writers {
     /// Indexes all writes. O(writes).
     #[must_use]
     pub fn of(transactions: &Transactions) -> Self {
-        let pairs: Vec<(u32, u32)> =
-            transactions.all().flat_map(|t| transactions.writes(t).iter().map(move |&key| (key, t))).collect();
-        let by_key = Rows::grouped(transactions.key_count(), &pairs);
-        drop(pairs);
+        let pairs = transactions.all().flat_map(|t| transactions.writes(t).iter().map(move |&key| (key, t)));
+        let by_key = Rows::grouped(transactions.key_count(), pairs);
         let mut entries = Rows::with_capacity(transactions.key_count());
         let mut sessions = Vec::new();
         let mut rows = Rows::with_capacity(0);

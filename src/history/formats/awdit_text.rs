@@ -6,7 +6,7 @@
 use super::blocks::Blocks;
 use super::error::{BadText, ReadError, ReadErrorKind};
 use super::forms::Form;
-use super::sessions::{End, Sessions};
+use super::sessions::{self, End, Sessions};
 use super::{Format, FormatInfo, Input, ReadOptions};
 use crate::history::builder::Place;
 use crate::history::columns::History;
@@ -39,8 +39,19 @@ impl Format for AwditText {
         let mut blocks = Blocks::new(input);
         let mut number = 0;
         while let Some(block) = blocks.next()? {
-            for text in block.bytes().split_inclusive(|&byte| byte == b'\n') {
+            let mut left = block.bytes();
+            while !left.is_empty() {
                 number += 1;
+                if !block.too_long
+                    && let Some((line, rest)) = quick(left)
+                {
+                    reader.take(&line, number)?;
+                    left = rest;
+                    continue;
+                }
+                let end = left.iter().position(|&byte| byte == b'\n').map_or(left.len(), |at| at + 1);
+                let (text, rest) = left.split_at(end);
+                left = rest;
                 let form = Form { text, line: number, column: 0 };
                 if block.too_long {
                     return Err(form.error(BadText { at: 0, kind: ReadErrorKind::TooLong { what: "line" } }));
@@ -69,6 +80,19 @@ enum Line {
     Access { writes: bool, key: i64, value: i64 },
     EndOfTransaction,
     EndOfSession,
+}
+
+/// The first line, if it is an access spelled with single spaces and has its line break, and what follows it.
+#[inline]
+fn quick(text: &[u8]) -> Option<(Line, &[u8])> {
+    let (writes, rest) = match text {
+        [b'r', b' ', rest @ ..] => (false, rest),
+        [b'w', b' ', rest @ ..] => (true, rest),
+        _ => return None,
+    };
+    let (key, rest) = sessions::number(rest)?;
+    let (value, rest) = sessions::number(rest.strip_prefix(b" ")?)?;
+    Some((Line::Access { writes, key, value }, rest.strip_prefix(b"\n")?))
 }
 
 /// What a line says, or the byte at which it does not.

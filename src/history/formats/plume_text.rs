@@ -6,7 +6,7 @@
 use super::blocks::Blocks;
 use super::error::{BadText, ReadError, ReadErrorKind};
 use super::forms::Form;
-use super::sessions::{End, Sessions};
+use super::sessions::{End, Sessions, number};
 use super::{Format, FormatInfo, Input, ReadOptions};
 use crate::history::builder::Place;
 use crate::history::columns::History;
@@ -39,23 +39,28 @@ impl Format for PlumeText {
     }
 
     fn read(&self, input: &mut Input<'_>, _: &ReadOptions) -> Result<History, ReadError> {
-        let mut reader = Reader { sessions: Sessions::new(), names: FxHashMap::default(), open: Vec::new() };
+        let names = FxHashMap::default();
+        let mut reader = Reader { sessions: Sessions::new(), names, open: Vec::new(), last: None };
         let mut owners = FxHashMap::default();
         let mut blocks = Blocks::new(input);
         let mut line = 0;
         while let Some(block) = blocks.next()? {
-            for text in block.bytes().split_inclusive(|&byte| byte == b'\n') {
+            let mut left = block.bytes();
+            while !left.is_empty() {
                 line += 1;
+                let quick = if block.too_long { None } else { quick(left) };
+                let end = quick.as_ref().map_or_else(|| line_end(left), |(_, rest)| left.len() - rest.len());
+                let (text, rest) = left.split_at(end);
+                left = rest;
                 let form = Form { text, line, column: 0 };
                 if block.too_long {
                     return Err(form.error(BadText { at: 0, kind: ReadErrorKind::TooLong { what: "line" } }));
                 }
-                let trimmed = text.trim_ascii();
-                if !trimmed.is_empty() {
-                    let access = access(trimmed).map_err(|at| {
-                        let kind = ReadErrorKind::Syntax { what: EXPECTED.to_owned() };
-                        form.error(BadText { at: at + text.len() - text.trim_ascii_start().len(), kind })
-                    })?;
+                let read = match quick {
+                    Some((access, _)) => Some(access),
+                    None => access_of(&form)?,
+                };
+                if let Some(access) = read {
                     reader.take(&access, &mut owners, &form)?;
                 }
             }
@@ -66,6 +71,39 @@ impl Format for PlumeText {
         }
         reader.finish()
     }
+}
+
+/// Where the first line ends.
+fn line_end(text: &[u8]) -> usize {
+    text.iter().position(|&byte| byte == b'\n').map_or(text.len(), |at| at + 1)
+}
+
+/// What a line says in any spelling; nothing if it is empty.
+fn access_of(form: &Form<'_>) -> Result<Option<Access>, ReadError> {
+    let trimmed = form.text.trim_ascii();
+    if trimmed.is_empty() {
+        return Ok(None);
+    }
+    let read = access(trimmed).map_err(|at| {
+        let kind = ReadErrorKind::Syntax { what: EXPECTED.to_owned() };
+        form.error(BadText { at: at + form.text.len() - form.text.trim_ascii_start().len(), kind })
+    })?;
+    Ok(Some(read))
+}
+
+/// The first line, if it is spelled without spaces and has its line break, and what follows it.
+#[inline]
+fn quick(text: &[u8]) -> Option<(Access, &[u8])> {
+    let (writes, rest) = match text {
+        [b'r', b'(', rest @ ..] => (false, rest),
+        [b'w', b'(', rest @ ..] => (true, rest),
+        _ => return None,
+    };
+    let (key, rest) = number(rest)?;
+    let (value, rest) = number(rest.strip_prefix(b",")?)?;
+    let (session, rest) = number(rest.strip_prefix(b",")?)?;
+    let (transaction, rest) = number(rest.strip_prefix(b",")?)?;
+    Some((Access { writes, key, value, session, transaction }, rest.strip_prefix(b")\n")?))
 }
 
 /// One line.
@@ -110,15 +148,14 @@ struct Reader {
     sessions: Sessions,
     names: FxHashMap<i64, u32>,
     open: Vec<Open>,
+    /// The session of the last line.
+    last: Option<(i64, u32)>,
 }
 
 impl Reader {
     /// `owners` knows which transactions have begun.
     fn take(&mut self, access: &Access, owners: &mut FxHashMap<i64, u32>, form: &Form<'_>) -> Result<(), ReadError> {
-        let session = *self.names.entry(access.session).or_insert_with(|| {
-            self.open.push(Open { transaction: ABORTED, accesses: Vec::new(), place: Place::default() });
-            u32::try_from(self.open.len() - 1).unwrap_or(u32::MAX)
-        });
+        let session = self.session(access.session);
         let id = self.sessions.access(access.writes, access.key, Some(access.value));
         let open = &mut self.open[session as usize];
         if open.accesses.is_empty() || open.transaction != access.transaction {
@@ -137,6 +174,20 @@ impl Reader {
         }
         open.accesses.push(id);
         Ok(())
+    }
+
+    fn session(&mut self, name: i64) -> u32 {
+        if let Some((last, session)) = self.last
+            && last == name
+        {
+            return session;
+        }
+        let session = *self.names.entry(name).or_insert_with(|| {
+            self.open.push(Open { transaction: ABORTED, accesses: Vec::new(), place: Place::default() });
+            u32::try_from(self.open.len() - 1).unwrap_or(u32::MAX)
+        });
+        self.last = Some((name, session));
+        session
     }
 
     fn finish(mut self) -> Result<History, ReadError> {

@@ -1,7 +1,8 @@
 //! What the formats of checkers of transactions share: sessions of committed and aborted transactions, without times.
 //!
 //! Each session becomes a process, each transaction an operation `txn` whose value is the list of `[r key value]` and
-//! `[w key value]`. Such a file says nothing about time ([`Header::NO_CLOCK`]).
+//! `[w key value]`. Such a file says nothing about time ([`Header::NO_CLOCK`]). Transactions are not compared with each
+//! other, so that none is looked up in a table.
 
 use super::error::ReadError;
 use crate::history::builder::{Actor, Event, HistoryBuilder, Phase, Place, Ties};
@@ -48,12 +49,12 @@ impl Sessions {
         let values = self.builder.values();
         let key = values.int(key);
         let value = value.map_or(ValueId::NIL, |value| values.int(value));
-        values.list(&[function, key, value])
+        values.unshared_triple([function, key, value])
     }
 
     /// The next transaction of a session.
     pub(super) fn push(&mut self, session: u32, accesses: &[ValueId], end: End, place: Place) -> Result<(), ReadError> {
-        let value = self.builder.values().list(accesses);
+        let value = self.builder.values().unshared_list(accesses);
         let phase = match end {
             End::Committed => Phase::Ok,
             End::Aborted => Phase::Fail,
@@ -89,4 +90,24 @@ impl Sessions {
         self.builder.header().initial = initial;
         self.builder.finish()
     }
+}
+
+/// A whole number at the beginning of `text` and what follows it, if it is spelled with at most 18 digits and perhaps a
+/// minus sign.
+#[inline]
+pub(super) fn number(text: &[u8]) -> Option<(i64, &[u8])> {
+    const DIGITS_MAX: usize = 18;
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    let (mut number, mut len) = (0_i64, 0);
+    while let Some(digit) = digits.get(len).map(|byte| byte.wrapping_sub(b'0')).filter(|&digit| digit < 10) {
+        if len == DIGITS_MAX {
+            return None;
+        }
+        number = number * 10 + i64::from(digit);
+        len += 1;
+    }
+    (len > 0).then(|| (if negative { -number } else { number }, &digits[len..]))
 }

@@ -62,6 +62,9 @@ fn each_session_guarantee_forbids_its_own_anomaly() {
     // An answer without its question.
     let answer = "w(1,1,0,0)\nr(1,1,1,1)\nw(2,1,1,2)\nr(2,1,2,3)\nr(1,0,2,4)\n";
     assert_eq!(verdicts(answer, claims), [true, true, true, false, true]);
+    // The same, the question read and the answer written in one transaction.
+    let together = "w(1,1,0,0)\nr(1,1,1,1)\nw(2,1,1,1)\nr(2,1,2,2)\nr(1,0,2,3)\n";
+    assert_eq!(verdicts(together, claims), [true, true, true, false, true]);
     // Back and forth.
     let back = "w(1,1,0,0)\nw(1,2,1,1)\nr(1,1,2,2)\nr(1,2,2,3)\nr(1,1,2,4)\n";
     assert_eq!(verdicts(back, claims), [true, false, false, false, false]);

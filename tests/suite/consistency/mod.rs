@@ -6,3 +6,4 @@ mod definitions;
 mod examples;
 mod formats;
 mod histories;
+mod large;

@@ -3,6 +3,7 @@
 mod brute_force;
 mod document;
 mod shape;
+mod stores;
 mod verdicts;
 
 use consistory::generate::{self, GenerateError, Generated, Options, Summary, Values};

@@ -1,0 +1,306 @@
+//! Running sessions as far as they can be run.
+//!
+//! A transaction can run when its sources and whatever is forced before it have been, and when the versions that it
+//! overwrites have no other readers left. So where each session stands says which versions are current wherever that
+//! matters. A transaction that can run and whose writes nobody reads is run at once: whatever could be run instead can
+//! still be run afterwards, since what it overwrites has no readers left.
+
+use super::Found;
+use super::forced::{Forced, Why};
+use crate::check::budget::Budget;
+use crate::check::precedence::{Edge, ranks};
+use crate::check::transactions::{INITIAL, Rows, Transactions};
+use rustc_hash::FxHashSet;
+
+/// Not run yet; no version.
+const NONE: u32 = u32::MAX;
+/// So many things are tried before every order is.
+const TRIES_MAX: u32 = 20_000;
+
+/// What the guided run came to.
+pub(super) enum Guided {
+    /// An answer.
+    Found(Found),
+    /// What was tried contradicts what is forced, which says nothing.
+    Unclear,
+}
+
+/// What a transaction waits for.
+enum Wait {
+    /// One that must come before it.
+    For(u32),
+    /// A reader of the version that it overwrites, which this transaction wrote.
+    Reader { reader: u32, of: u32 },
+}
+
+/// Transactions on their way into an order.
+pub(super) struct Run<'t> {
+    transactions: &'t Transactions,
+    ranks: Vec<u32>,
+    /// For each transaction what is forced before it, besides sessions and sources.
+    forced: Vec<Vec<u32>>,
+    /// For each read the version that it saw, once for each transaction. A version is a write, or, after all writes, the
+    /// initial value of a key.
+    seen: Vec<u32>,
+    /// For each version who is to read it, and how many have not.
+    readers: Rows<u32>,
+    left: Vec<u32>,
+    /// Who wrote a version.
+    writers: Vec<u32>,
+    /// Whether nobody reads what the transaction wrote.
+    unread: Vec<bool>,
+    /// By key.
+    current: Vec<u32>,
+    /// By session.
+    next: Vec<u32>,
+    /// What was run, at which place, and the versions that each one replaced, key by key.
+    order: Vec<u32>,
+    places: Vec<u32>,
+    replaced: Vec<u32>,
+}
+
+impl<'t> Run<'t> {
+    pub(super) fn new(transactions: &'t Transactions, forced: &Forced<'_>) -> Self {
+        let seen = versions_seen(transactions);
+        let versions = transactions.all_writes().items().len() + transactions.key_count();
+        let reads = transactions.all().flat_map(|reader| {
+            let seen = &seen[transactions.all_reads().span(reader)];
+            seen.iter().filter(|&&version| version != NONE).map(move |&version| (version, reader))
+        });
+        let readers = Rows::grouped(versions, reads);
+        let left: Vec<u32> = (0..readers.count()).map(|version| count(readers.row(version).len())).collect();
+        let unread = |at: u32| transactions.all_writes().span(at).all(|version| left[version] == 0);
+        let mut before = vec![Vec::new(); transactions.len()];
+        forced.edges().for_each(|edge| before[edge.after as usize].push(edge.before));
+        let first_initial = count(transactions.all_writes().items().len());
+        Self {
+            transactions,
+            ranks: ranks(transactions),
+            forced: before,
+            unread: transactions.all().map(unread).collect(),
+            writers: transactions.all().flat_map(|at| transactions.writes(at).iter().map(move |_| at)).collect(),
+            readers,
+            left,
+            current: (first_initial..).take(transactions.key_count()).collect(),
+            next: (0..).take(transactions.session_count()).map(|of| transactions.of_session(of).start).collect(),
+            order: Vec::with_capacity(transactions.len()),
+            places: vec![NONE; transactions.len()],
+            replaced: Vec::new(),
+            seen,
+        }
+    }
+
+    /// See the module above: runs, learns and tries.
+    pub(super) fn guided(mut self, forced: &mut Forced<'_>, budget: &Budget) -> Guided {
+        let mut tries = 0;
+        loop {
+            self.run_what_is_unread();
+            if self.order.len() == self.transactions.len() {
+                return Guided::Found(Found::Order(self.order));
+            }
+            if let Some(stop) = budget.exceeded() {
+                return Guided::Found(Found::Stopped(stop));
+            }
+            if let Some(&next) = self.runnable().last() {
+                self.take(next);
+                continue;
+            }
+            let ring = self.ring();
+            let edges: Vec<Edge> = ring.iter().map(|&(edge, _)| edge).collect();
+            let readers: Vec<u32> = ring.iter().filter_map(|&(edge, of)| of.map(|_| edge.before)).collect();
+            let unsure = edges.iter().filter(|&&edge| forced.was_tried(edge)).count();
+            let overwritings = ring.iter().filter_map(|&(edge, of)| Some((of?, edge.after)));
+            let Some((of, by)) = overwritings.clone().max_by_key(|&(of, _)| self.places[of as usize]) else {
+                if unsure > 0 {
+                    forced.forget_tried();
+                    return Guided::Unclear;
+                }
+                return Guided::Found(Found::NoOrder(forced.core(&edges, Vec::new())));
+            };
+            let certain = unsure == 0 && overwritings.count() == 1;
+            tries += u32::from(!certain);
+            if tries > TRIES_MAX {
+                forced.forget_tried();
+                return Guided::Unclear;
+            }
+            // Not after it, hence before it.
+            let edge = Edge { before: by, after: of };
+            let why = if certain { Why::Ring(edges, readers) } else { Why::Tried };
+            forced.add(edge, why);
+            self.forced[of as usize].push(by);
+            self.undo_to(self.places[of as usize] as usize);
+        }
+    }
+
+    /// The waits that go round in a circle when nothing can run: the transaction before, the one that waits for it, and
+    /// for an overwriting whose version it is.
+    fn ring(&self) -> Vec<(Edge, Option<u32>)> {
+        let sessions = 0..self.next.len();
+        let mut at = sessions.clone().find_map(|session| self.at(session)).expect("something is left");
+        let mut visited = vec![usize::MAX; sessions.len()];
+        let mut ring = Vec::new();
+        while visited[self.transactions.session(at) as usize] == usize::MAX {
+            visited[self.transactions.session(at) as usize] = ring.len();
+            let (before, of) = match self.wait(at).expect("nothing can run") {
+                Wait::For(before) => (before, None),
+                Wait::Reader { reader, of } => (reader, (of != INITIAL).then_some(of)),
+            };
+            ring.push((Edge { before, after: at }, of));
+            at = self.next[self.transactions.session(before) as usize];
+        }
+        ring.split_off(visited[self.transactions.session(at) as usize])
+    }
+
+    /// Depth first over all choices; what is `reserved` of the budget is to be released.
+    pub(super) fn exhaustive(mut self, budget: &Budget, reserved: &mut u64) -> Found {
+        struct Choice {
+            run_before: usize,
+            open: Vec<u32>,
+        }
+        let bytes = (64 + 4 * self.next.len()) as u64;
+        let mut tried: FxHashSet<Box<[u32]>> = FxHashSet::default();
+        let mut choices: Vec<Choice> = Vec::new();
+        loop {
+            self.run_what_is_unread();
+            if self.order.len() == self.transactions.len() {
+                return Found::Order(self.order);
+            }
+            let open = if tried.insert(self.next.clone().into()) { self.runnable() } else { Vec::new() };
+            choices.push(Choice { run_before: self.order.len(), open });
+            if let Some(stop) = budget.exceeded() {
+                return Found::Stopped(stop);
+            }
+            if let Err(stop) = budget.reserve(bytes) {
+                return Found::Stopped(stop);
+            }
+            *reserved += bytes;
+            loop {
+                let Some(choice) = choices.last_mut() else {
+                    return Found::NoOrder(self.transactions.all().collect());
+                };
+                let (run_before, next) = (choice.run_before, choice.open.pop());
+                self.undo_to(run_before);
+                if let Some(next) = next {
+                    self.take(next);
+                    break;
+                }
+                choices.pop();
+            }
+        }
+    }
+
+    /// Runs everything that can be run and leaves nothing behind that anybody reads.
+    fn run_what_is_unread(&mut self) {
+        let mut progress = true;
+        while progress {
+            progress = false;
+            for session in 0..self.next.len() {
+                while let Some(next) = self.at(session).filter(|&next| self.unread[next as usize] && self.can_run(next))
+                {
+                    self.take(next);
+                    progress = true;
+                }
+            }
+        }
+    }
+
+    fn at(&self, session: usize) -> Option<u32> {
+        let next = self.next[session];
+        (next < self.transactions.of_session(count(session)).end).then_some(next)
+    }
+
+    fn has_run(&self, transaction: u32) -> bool {
+        self.places[transaction as usize] != NONE
+    }
+
+    fn can_run(&self, transaction: u32) -> bool {
+        self.wait(transaction).is_none()
+    }
+
+    /// What the next transaction of its session waits for.
+    fn wait(&self, transaction: u32) -> Option<Wait> {
+        let transactions = self.transactions;
+        let sources = transactions.reads(transaction).iter().map(|read| read.source).filter(|&by| by != INITIAL);
+        let mut before = sources.chain(self.forced[transaction as usize].iter().copied());
+        if let Some(before) = before.find(|&before| !self.has_run(before)) {
+            return Some(Wait::For(before));
+        }
+        transactions.writes(transaction).iter().find_map(|&key| {
+            let version = self.current[key as usize];
+            if self.left[version as usize] == 0 {
+                return None;
+            }
+            let others = |&&reader: &&u32| reader != transaction && !self.has_run(reader);
+            let reader = *self.readers.row(version).iter().find(others)?;
+            let of = self.writers.get(version as usize).copied().unwrap_or(INITIAL);
+            Some(Wait::Reader { reader, of })
+        })
+    }
+
+    /// Those that can be run now, the one to try first last.
+    fn runnable(&self) -> Vec<u32> {
+        let mut open: Vec<u32> =
+            (0..self.next.len()).filter_map(|session| self.at(session)).filter(|&next| self.can_run(next)).collect();
+        open.sort_unstable_by_key(|&transaction| std::cmp::Reverse(self.ranks[transaction as usize]));
+        open
+    }
+
+    fn take(&mut self, transaction: u32) {
+        for at in self.transactions.all_reads().span(transaction) {
+            let version = self.seen[at];
+            if version != NONE {
+                self.left[version as usize] -= 1;
+            }
+        }
+        for version in self.transactions.all_writes().span(transaction) {
+            let key = self.transactions.all_writes().items()[version];
+            self.replaced.push(std::mem::replace(&mut self.current[key as usize], count(version)));
+        }
+        self.next[self.transactions.session(transaction) as usize] += 1;
+        self.places[transaction as usize] = count(self.order.len());
+        self.order.push(transaction);
+    }
+
+    fn undo_to(&mut self, run_before: usize) {
+        while self.order.len() > run_before {
+            let transaction = self.order.pop().expect("there is more than nothing");
+            self.places[transaction as usize] = NONE;
+            self.next[self.transactions.session(transaction) as usize] -= 1;
+            for &key in self.transactions.writes(transaction).iter().rev() {
+                self.current[key as usize] = self.replaced.pop().expect("one for each write");
+            }
+            for at in self.transactions.all_reads().span(transaction) {
+                let version = self.seen[at];
+                if version != NONE {
+                    self.left[version as usize] += 1;
+                }
+            }
+        }
+    }
+}
+
+/// See [`Run::seen`].
+fn versions_seen(transactions: &Transactions) -> Vec<u32> {
+    let first_initial = count(transactions.all_writes().items().len());
+    let mut seen: Vec<u32> = Vec::with_capacity(transactions.all_reads().items().len());
+    for reader in transactions.all() {
+        let reads = transactions.reads(reader);
+        for (at, read) in reads.iter().enumerate() {
+            if reads[..at].contains(read) {
+                seen.push(NONE);
+                continue;
+            }
+            seen.push(if read.source == INITIAL {
+                first_initial + read.key
+            } else {
+                let place = transactions.writes(read.source).binary_search(&read.key);
+                count(transactions.all_writes().span(read.source).start + place.expect("a source wrote what was read"))
+            });
+        }
+    }
+    seen
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).expect("transactions and accesses are counted in 32 bits")
+}
