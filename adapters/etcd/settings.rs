@@ -211,9 +211,7 @@ mod tests {
 
     #[test]
     fn unknown_options_and_values_are_refused_with_what_would_do() {
-        assert!(
-            refusal(&with(&[("fsync", "no")])).contains("nodes, reads, heartbeat-interval, election-timeout")
-        );
+        assert!(refusal(&with(&[("fsync", "no")])).contains("nodes, reads, heartbeat-interval, election-timeout"));
         assert!(refusal(&with(&[("nodes", "2")])).contains("one of 3, 1, 5"));
         assert!(refusal(&with(&[("reads", "stale")])).contains("linearizable, serializable"));
         assert!(refusal(&with(&[("heartbeat-interval", "0")])).contains("from 1 to 10000"));
