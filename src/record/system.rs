@@ -434,15 +434,12 @@ pub trait Adapter: Send + Sync {
     fn info(&self) -> &'static AdapterInfo;
 
     /// How many nodes a local cluster of `backend` will have, if that is known before it is started.
-    fn local_nodes(&self, backend: &Backend) -> Option<usize> {
-        let _ = backend;
+    fn local_nodes(&self, _backend: &Backend) -> Option<usize> {
         None
     }
 
-    /// Whether a local cluster can suffer the fault of that name (see `consistory list faults`). What runs inside this
-    /// process can suffer none.
-    fn suffers(&self, fault: &str) -> bool {
-        let _ = fault;
+    /// Whether a local cluster can suffer the fault of that name. What runs inside this process can suffer none.
+    fn suffers(&self, _fault: &str) -> bool {
         !self.info().programs.is_empty()
     }
 
