@@ -15,6 +15,7 @@ use super::wire::{
 use crate::record::clients::Wakefulness;
 use crate::record::system::{Action, Answer, Certainty, Client, Failure, Key, NodeId, Reply};
 use futures_util::future::BoxFuture;
+use parking_lot::RwLock;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub(super) struct EtcdClient {
     /// The node that is asked.
     pub asked: NodeId,
     /// The member ids of the nodes, in order.
-    pub members: Arc<[u64]>,
+    pub members: Arc<RwLock<Vec<u64>>>,
     /// What every key starts with.
     pub prefix: Arc<str>,
     /// Whether reads may be answered from the member's own state.
@@ -191,7 +192,7 @@ impl EtcdClient {
     /// The header tells which member really answered: behind a load balancer it may not be the one asked.
     fn reply(&self, header: Option<ResponseHeader>, answer: Answer) -> Reply {
         let member = header.unwrap_or_default().member_id;
-        let node = self.members.iter().position(|known| *known == member);
+        let node = self.members.read().iter().position(|known| *known == member);
         let node = node.and_then(|node| u16::try_from(node).ok()).map(NodeId);
         Reply { answer, node }
     }

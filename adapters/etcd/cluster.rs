@@ -7,8 +7,9 @@ use super::local::{self, Local};
 use super::settings::Settings;
 use super::wire::{DeleteRangeRequest, StatusResponse};
 use crate::record::clients::Clients;
-use crate::record::system::{Backend, Client, Cluster, Failure, Node, NodeId, ReadFrom, SystemError};
+use crate::record::system::{Backend, Client, Cluster, Failure, MembershipChange, Node, NodeId, ReadFrom, SystemError};
 use futures_util::future::{BoxFuture, join_all};
+use parking_lot::RwLock;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tonic::Status;
@@ -21,9 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A cluster that was ready once.
 #[derive(Debug)]
 pub(super) struct EtcdCluster {
-    link: Link,
+    pub(super) link: Link,
     nodes: Vec<Node>,
-    members: Arc<[u64]>,
+    /// The number of each node's member, which a new one gets when it is taken out and added again.
+    pub(super) members: Arc<RwLock<Vec<u64>>>,
     versions: Vec<(String, String)>,
     settings: Settings,
     read_from: ReadFrom,
@@ -56,7 +58,7 @@ impl EtcdCluster {
         deadline: Instant,
     ) -> Result<Self, SystemError> {
         let statuses = link.ready(deadline).await?;
-        let members: Arc<[u64]> = statuses.iter().map(member_id).collect();
+        let members: Vec<u64> = statuses.iter().map(member_id).collect();
         let leader = leader(&statuses);
         let node = |(index, address): (usize, &String)| Node {
             name: format!("n{}", index + 1),
@@ -67,7 +69,14 @@ impl EtcdCluster {
         let version =
             |(node, status): (&Node, &StatusResponse)| (node.name.clone(), format!("etcd {}", status.version));
         let versions = nodes.iter().zip(&statuses).map(version).collect();
-        Ok(Self { nodes, members, versions, settings, read_from: backend.read_from, link })
+        Ok(Self {
+            nodes,
+            members: Arc::new(RwLock::new(members)),
+            versions,
+            settings,
+            read_from: backend.read_from,
+            link,
+        })
     }
 
     async fn open(&self, slot: usize, node: usize, serializable: bool) -> Result<EtcdClient, Failure> {
@@ -102,7 +111,8 @@ impl EtcdCluster {
     async fn find_leader(&self) -> Result<usize, Failure> {
         let statuses = join_all((0..self.nodes.len()).map(|node| self.link.status(node))).await;
         let statuses: Vec<_> = statuses.into_iter().flatten().collect();
-        let leader = leader(&statuses).and_then(|leader| self.members.iter().position(|member| *member == leader));
+        let leader =
+            leader(&statuses).and_then(|leader| self.members.read().iter().position(|member| *member == leader));
         leader.ok_or_else(|| Failure::definite(failure::NO_LEADER).reconnecting())
     }
 
@@ -191,6 +201,14 @@ impl Cluster for EtcdCluster {
             let answer = connection.probe(self.link.prefix.as_bytes()).await;
             answer.map_err(|status| failure::in_words(&status))
         })
+    }
+
+    fn change_members(&self, node: NodeId) -> BoxFuture<'_, Result<MembershipChange, SystemError>> {
+        Box::pin(self.remove(usize::from(node.0)))
+    }
+
+    fn restore_members(&self, node: NodeId) -> BoxFuture<'_, Result<MembershipChange, SystemError>> {
+        Box::pin(self.add_again(usize::from(node.0)))
     }
 
     fn restart(&self, node: NodeId) -> Result<(), SystemError> {

@@ -10,8 +10,9 @@
 use super::failure;
 use super::wire::{
     AuthenticateRequest, AuthenticateResponse, DeleteRangeRequest, DeleteRangeResponse, LeaseGrantRequest,
-    LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse, PutRequest, PutResponse, RangeRequest,
-    RangeResponse, StatusRequest, StatusResponse, TxnRequest, TxnResponse,
+    LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse, MemberAddRequest, MemberInfo, MemberListRequest,
+    MemberRemoveRequest, MembersResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, StatusRequest,
+    StatusResponse, TxnRequest, TxnResponse,
 };
 use crate::record::system::{Failure, Secret};
 use http::uri::PathAndQuery;
@@ -140,6 +141,28 @@ impl Connection {
     /// A linearizable read: succeeds only if the member can reach a majority.
     pub(super) async fn probe(&mut self, key: &[u8]) -> Result<(), Status> {
         self.range(RangeRequest { key: key.to_vec(), ..RangeRequest::default() }).await.map(drop)
+    }
+
+    /// The members of the cluster.
+    pub(super) async fn members(&mut self) -> Result<Vec<MemberInfo>, Status> {
+        let response: MembersResponse = self.call("/etcdserverpb.Cluster/MemberList", MemberListRequest {}).await?;
+        Ok(response.members)
+    }
+
+    /// Takes a member out of the cluster.
+    pub(super) async fn remove_member(&mut self, id: u64) -> Result<(), Status> {
+        let removed: MembersResponse =
+            self.call("/etcdserverpb.Cluster/MemberRemove", MemberRemoveRequest { id }).await?;
+        drop(removed);
+        Ok(())
+    }
+
+    /// Adds a member that will be heard of at that address.
+    pub(super) async fn add_member(&mut self, peer_url: String) -> Result<(), Status> {
+        let request = MemberAddRequest { peer_urls: vec![peer_url] };
+        let added: MembersResponse = self.call("/etcdserverpb.Cluster/MemberAdd", request).await?;
+        drop(added);
+        Ok(())
     }
 
     /// Asks for a lease of so many seconds; its number.

@@ -193,7 +193,7 @@ mod tests {
     fn every_server_error_of_the_table_is_definite() {
         let from_server = |error: &&str| error.starts_with("etcdserver: ") || error.starts_with("raft ");
         let errors: Vec<_> = DEFINITE.iter().map(|row| row.error).filter(from_server).collect();
-        assert_eq!(errors.len(), 10);
+        assert_eq!(errors.len(), 11);
         for error in errors {
             assert_eq!(of_call(&Status::unknown(error)).certainty, Certainty::Definite, "{error}");
         }

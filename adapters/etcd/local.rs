@@ -14,6 +14,10 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// Whether a member founds a cluster or joins one.
+const STATE: &str = "initial-cluster-state";
+const NEW: &str = "new";
+
 /// The members of a local cluster. Dropping it kills them.
 #[derive(Debug)]
 pub(super) struct Local {
@@ -28,7 +32,7 @@ pub(super) struct Member {
     pub name: String,
     /// Where it serves clients, as it tells them.
     pub client: SocketAddr,
-    peer: SocketAddr,
+    pub peer: SocketAddr,
     /// Its working folder, which holds its data.
     folder: PathBuf,
     /// Its output.
@@ -90,6 +94,28 @@ impl Local {
         Ok(())
     }
 
+    /// Starts that member anew, without its data, as one that joins a cluster which is there.
+    ///
+    /// # Errors
+    /// If its data cannot be removed or its process not started.
+    pub(super) fn rejoin(&self, member: usize) -> Result<(), SystemError> {
+        let mut children = self.children.lock();
+        let Some(child) = children.get_mut(member) else {
+            return Err(SystemError::Other("there is no such member".into()));
+        };
+        child.kill();
+        let folder = &self.members[member].folder;
+        remove_data(folder).map_err(SystemError::io(format!("removing {}", folder.display())))?;
+        let mut launch = child.launch().clone();
+        for argument in &mut launch.arguments {
+            if *argument == format!("--{STATE}={NEW}") {
+                *argument = format!("--{STATE}=existing");
+            }
+        }
+        *child = launch.start()?;
+        Ok(())
+    }
+
     /// Kills the processes and removes their data, but not their logs.
     ///
     /// # Errors
@@ -126,7 +152,7 @@ fn launch(member: &Member, members: &[Member], settings: &Settings, links: Optio
         ("listen-peer-urls", own_peer),
         ("initial-advertise-peer-urls", peer),
         ("initial-cluster", cluster.join(",")),
-        ("initial-cluster-state", "new".to_owned()),
+        (STATE, NEW.to_owned()),
         // A token of its own keeps members of two clusters apart that meet on a reused port.
         ("initial-cluster-token", format!("consistory-{}-{}", std::process::id(), members[0].peer.port())),
         ("heartbeat-interval", settings.heartbeat.as_millis().to_string()),

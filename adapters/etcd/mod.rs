@@ -10,6 +10,7 @@ mod connection;
 mod failure;
 mod lease;
 mod local;
+mod members;
 mod settings;
 mod tls;
 mod wire;

@@ -13,12 +13,6 @@ pub(super) const OPTIONS: &[OptionInfo] = &[
         about: "whether a read is confirmed by a majority or answered from the member's own, maybe stale, state",
     },
     OptionInfo {
-        name: LOCK_TTL,
-        values: "2..=60 s",
-        default: "2",
-        about: "how long the lease that a client's locks are on lasts without being kept alive",
-    },
-    OptionInfo {
         name: HEARTBEAT,
         values: "1..=10000 ms",
         default: "100",
@@ -30,6 +24,12 @@ pub(super) const OPTIONS: &[OptionInfo] = &[
         default: "1000",
         about: "how long a member of a local cluster waits for a heartbeat before it stands for election; \
                 at least five heartbeats",
+    },
+    OptionInfo {
+        name: LOCK_TTL,
+        values: "2..=60 s",
+        default: "2",
+        about: "how long the lease that a client's locks are on lasts without being kept alive",
     },
 ];
 

@@ -143,6 +143,43 @@ pub(super) struct TxnResponse {
     pub succeeded: bool,
 }
 
+/// `Cluster/MemberList`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct MemberListRequest {}
+
+/// `Cluster/MemberAdd`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct MemberAddRequest {
+    #[prost(string, repeated, tag = "1")]
+    pub peer_urls: Vec<String>,
+}
+
+/// `Cluster/MemberRemove`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct MemberRemoveRequest {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+}
+
+/// The answer to each request about members: who they are; that to [`MemberAddRequest`] begins with the new one.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct MembersResponse {
+    #[prost(message, repeated, tag = "2")]
+    pub members: Vec<MemberInfo>,
+}
+
+/// A member of the cluster.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct MemberInfo {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// Empty until it has started.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    #[prost(string, repeated, tag = "3")]
+    pub peer_urls: Vec<String>,
+}
+
 /// `Lease/LeaseGrant`.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(super) struct LeaseGrantRequest {
@@ -246,6 +283,17 @@ mod tests {
             &[0x12, 8, 0x12, 6, 0x0a, 1, b'k', 0x12, 1, b'2'][..], // 2: success {2: put {1: key, 2: value}}
         ];
         assert_eq!(request.encode_to_vec(), expected.concat());
+    }
+
+    #[test]
+    fn requests_about_members_have_the_published_field_numbers() {
+        let add = MemberAddRequest { peer_urls: vec!["u".into()] };
+        assert_eq!(add.encode_to_vec(), [0x0a, 1, b'u']);
+        assert_eq!(MemberRemoveRequest { id: 7 }.encode_to_vec(), [0x08, 7]);
+        // 1: header {2: member 7}, 2: member {1: id 9, 2: "n", 3: "u"}
+        let bytes = [0x0a, 2, 0x10, 7, 0x12, 8, 0x08, 9, 0x12, 1, b'n', 0x1a, 1, b'u'];
+        let member = MemberInfo { id: 9, name: "n".into(), peer_urls: vec!["u".into()] };
+        assert_eq!(MembersResponse::decode(&bytes[..]).expect("valid").members, [member]);
     }
 
     #[test]

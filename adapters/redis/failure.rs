@@ -150,6 +150,7 @@ mod tests {
             include_str!("link.rs"),
             include_str!("local.rs"),
             include_str!("lock.rs"),
+            include_str!("members.rs"),
             include_str!("mod.rs"),
             include_str!("placement.rs"),
             include_str!("running.rs"),

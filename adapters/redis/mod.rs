@@ -9,6 +9,7 @@
 //! | `directory`, `placement` | who the primary is; which server holds a key |
 //! | `link`, `client`, `lock` | one connection; one logical process; locks on a key |
 //! | `failure` | which errors prove that nothing happened |
+//! | `members` | how a primary hands over |
 //! | `running` | the whole, as the recorder sees it |
 //!
 //! It does not follow redirections, retry, or pool connections: each of these would hide what the recorder
@@ -39,6 +40,7 @@ mod health;
 mod link;
 mod local;
 mod lock;
+mod members;
 mod placement;
 mod running;
 mod sentinel;

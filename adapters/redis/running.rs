@@ -9,8 +9,8 @@ use super::directory::Site;
 use super::health::{LOOK, bounded, info, pause, until_healthy};
 use super::local::{Servers, server};
 use super::settings::{Settings, Topology};
-use super::{cluster, existing, sentinel};
-use crate::record::system::{Client, Cluster, Failure, Node, NodeId, ReadFrom, SystemError};
+use super::{cluster, existing, members, sentinel};
+use crate::record::system::{Client, Cluster, Failure, MembershipChange, Node, NodeId, ReadFrom, SystemError};
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -238,6 +238,14 @@ impl Cluster for Running {
             let (seconds, microseconds) = bounded(time).await.ok()?;
             SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds) + Duration::from_micros(microseconds))
         })
+    }
+
+    fn change_members(&self, node: NodeId) -> BoxFuture<'_, Result<MembershipChange, SystemError>> {
+        Box::pin(members::fail_over(&self.site, node))
+    }
+
+    fn restore_members(&self, _: NodeId) -> BoxFuture<'_, Result<MembershipChange, SystemError>> {
+        Box::pin(async { Ok(members::who_leads(&self.site).await) })
     }
 
     fn restart(&self, node: NodeId) -> Result<(), SystemError> {

@@ -11,6 +11,11 @@ use futures_util::future::join_all;
 use std::time::Duration;
 use zookeeper_client::{Acls, CreateMode, CreateOptions};
 
+/// Who may change the members of a local ensemble. It is on loopback or in a namespace and ends with the run, so this is
+/// no secret.
+const SUPER: &[u8] = b"super:consistory";
+/// The same as a server is told of it: user, and SHA-1 of user and password in base 64.
+pub(super) const SUPER_DIGEST: &str = "super:F5QNwpqq9WSlQSmGL1WKF+JZzYY=";
 /// The bound on opening a session when the user sets none.
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
 /// The bound on one answer to `srvr`, which a healthy server gives within milliseconds.
@@ -61,12 +66,24 @@ impl Access {
     /// # Errors
     /// Why there is none, in words. No operation was sent in any case.
     pub(super) async fn open(&self, server: usize) -> Result<zookeeper_client::Client, String> {
+        self.open_with(server, self.credentials.as_ref().map(|credentials| credentials.expose().as_bytes())).await
+    }
+
+    /// The same as the one who may change the members of a local ensemble.
+    ///
+    /// # Errors
+    /// Why there is no session, in words.
+    pub(super) async fn open_as_super(&self, server: usize) -> Result<zookeeper_client::Client, String> {
+        self.open_with(server, Some(SUPER)).await
+    }
+
+    async fn open_with(&self, server: usize, digest: Option<&[u8]>) -> Result<zookeeper_client::Client, String> {
         let mut connector = zookeeper_client::Client::connector()
             .with_session_timeout(self.session_timeout)
             // One try: the caller decides whether there is a next one.
             .with_fail_eagerly();
-        if let Some(credentials) = &self.credentials {
-            connector = connector.with_auth("digest", credentials.expose().as_bytes());
+        if let Some(digest) = digest {
+            connector = connector.with_auth("digest", digest);
         }
         #[cfg(feature = "zookeeper-tls")]
         if let Some(tls) = &self.tls {

@@ -4,12 +4,14 @@ use super::access::{Access, with_port};
 use super::client::Session;
 use super::ensemble::{Server, is_formed, launch};
 use super::failures::{CANNOT_CONNECT, NO_SUCH_ROLE};
+use super::members;
 use super::settings::{Reads, Settings};
 use super::status::{Role, Status};
 use super::subtree::{Subtree, path_of};
-use crate::record::system::{Backend, Client, Cluster, Failure, Node, NodeId, ReadFrom, SystemError};
+use crate::record::system::{Backend, Client, Cluster, Failure, MembershipChange, Node, NodeId, ReadFrom, SystemError};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::{timeout, timeout_at};
@@ -32,6 +34,8 @@ pub(super) struct Ensemble {
     /// The servers that this run started; none for an existing cluster, or after the end.
     servers: Mutex<Vec<Server>>,
     is_local: bool,
+    /// The configuration's lines of servers that were taken out of the ensemble.
+    taken_out: Mutex<BTreeMap<usize, String>>,
     /// What remains to be removed.
     subtree: Option<Subtree>,
     /// The path of the subtree, shared with the clients.
@@ -82,6 +86,7 @@ impl Ensemble {
             settings,
             read_from: backend.read_from,
             is_local: !servers.is_empty(),
+            taken_out: Mutex::default(),
             servers: Mutex::new(servers),
             subtree: None,
             parent: parent.into(),
@@ -301,6 +306,27 @@ impl Cluster for Ensemble {
     /// A session is opened by the ensemble, so a server that is cut off from the others does not answer.
     fn probe(&self, node: NodeId) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move { self.access.open(usize::from(node.0)).await.map(drop) })
+    }
+
+    fn change_members(&self, node: NodeId) -> BoxFuture<'_, Result<MembershipChange, SystemError>> {
+        Box::pin(async move {
+            let server = usize::from(node.0);
+            let (change, line) = members::remove(&self.access, server).await?;
+            self.taken_out.lock().insert(server, line);
+            Ok(change)
+        })
+    }
+
+    fn restore_members(&self, node: NodeId) -> BoxFuture<'_, Result<MembershipChange, SystemError>> {
+        Box::pin(async move {
+            let server = usize::from(node.0);
+            let line = self.taken_out.lock().remove(&server);
+            let line = line.ok_or_else(|| SystemError::Other("it was not taken out".into()))?;
+            let change = members::add_again(&self.access, server, &line).await?;
+            // One that was taken out does not look for the others any more.
+            self.restart(node)?;
+            Ok(change)
+        })
     }
 
     fn restart(&self, node: NodeId) -> Result<(), SystemError> {

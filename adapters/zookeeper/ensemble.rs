@@ -229,6 +229,7 @@ fn arguments(configuration: &Path) -> Vec<String> {
         .map(str::to_owned)
         .collect();
     arguments.push(format!("-Djute.maxbuffer={PACKET_BYTES_MAX}"));
+    arguments.push(format!("-Dzookeeper.DigestAuthenticationProvider.superDigest={}", super::access::SUPER_DIGEST));
     arguments.push("-cp".into());
     arguments.push(format!("{SERVER_JAR}:{libraries}"));
     arguments.push("org.apache.zookeeper.server.quorum.QuorumPeerMain".into());

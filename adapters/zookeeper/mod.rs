@@ -5,13 +5,15 @@
 //! performs operations, `failures` says which errors are definite, `subtree` keeps a run's znodes apart from
 //! anybody else's, `ensemble` starts servers and `cluster` joins all of it.
 //!
-//! It does not use watches, sequential znodes, transactions or reconfiguration, and ephemeral znodes only for locks.
+//! It does not use watches, sequential znodes, or transactions, ephemeral znodes
+//! only for locks, and reconfiguration only as a fault.
 
 mod access;
 mod client;
 mod cluster;
 mod ensemble;
 mod failures;
+mod members;
 mod settings;
 mod status;
 mod subtree;

@@ -36,7 +36,7 @@ use std::collections::BTreeMap;
 /// So many looks at the budget, of 256 configurations each, may be spent on orders in which two versions are enough: on
 /// all objects together, and on each at least.
 const LOOKS: u64 = 20_000;
-const LOOKS_MIN: u64 = 16;
+const LOOKS_MIN: u64 = 64;
 
 /// A measure that is exact, or known from below.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! [`RunSummary::problems`]; only a history that cannot be written is an error from then on.
 
 use super::clock::Clock;
+use super::faults::means;
 use super::faults::nemesis::Struck;
 use super::faults::schedule::Schedule;
 use super::faults::stage::Stage;
@@ -367,11 +368,15 @@ fn header(plan: &RunPlan<'_>, cluster: &dyn Cluster, clock: &Clock) -> Header {
     run.extend(plan.policy.retry.map(|retry| ("retry", retry.to_string())));
     run.extend(plan.policy.breaker.map(|breaker| ("breaker", breaker.to_string())));
     run.extend((backend.read_from != ReadFrom::Default).then(|| ("read-from", backend.read_from.to_string())));
+    let means = plan.faults.as_ref().and_then(|schedule| means::choose(schedule, backend.means).ok().flatten());
+    run.extend(means.map(|means| ("means", means.name().to_owned())));
     run.extend((!backend.nodes.is_empty()).then(|| ("nodes", backend.nodes.join(","))));
     let run = run.into_iter().map(|(name, value)| (name.to_owned(), value));
     let thresholds = plan.about.thresholds.join(",");
     config.extend((!thresholds.is_empty()).then(|| (THRESHOLDS_SETTING.to_owned(), thresholds)));
     config.extend(plan.faults.iter().map(|schedule| (FAULTS_SETTING.to_owned(), schedule.to_string())));
+    let means = plan.faults.iter().filter_map(|schedule| means::choose(schedule, plan.backend.means).ok().flatten());
+    config.extend(means.map(|means| ("run.means".to_owned(), means.name().to_owned())));
     config.extend(plan.faults.iter().flat_map(Schedule::settings).map(|(name, value)| (format!("run.{name}"), value)));
     config.extend(run.chain(plan.about.settings.clone()).map(|(name, value)| (format!("run.{name}"), value)));
     Header {

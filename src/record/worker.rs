@@ -182,7 +182,7 @@ impl Worker {
             let lost = self.client.as_mut().map_or_else(|| pending().boxed(), |client| client.lost());
             tokio::select! {
                 () = turned_true(&mut stop) => {}
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep_until((Instant::now() + pause).min(shared.deadline).into()) => {}
                 () = lost => {}
             }
         }

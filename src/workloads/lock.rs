@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Clients that compete for one lock.
 const CLIENTS_PER_LOCK: u64 = 3;
 /// A lock is held for a time drawn between this share of the longest and the longest.
-const HOLD_MIN: u32 = 10;
+const HOLD_MIN: u32 = 2;
 
 /// The workload of mutual exclusion.
 pub(super) struct Lock;

@@ -231,7 +231,7 @@ fn a_system_that_works_leaves_a_whole_history_and_no_problem() {
     let (summary, events) = Order::new(Scripted::default()).summary();
     assert_eq!((summary.ok, summary.failed, summary.unknown), (20, 0, 0));
     assert_eq!(summary.problems, Vec::<String>::new());
-    assert_eq!(events.len(), 42);
+    assert_eq!(events.len(), 43, "the line that says that the work has ended is one");
     assert_eq!(reads(&events), [("invoke", ""), ("ok", "")]);
 }
 
@@ -247,14 +247,14 @@ fn a_final_read_that_finds_no_connection_is_in_the_history_and_a_problem() {
     let (summary, events) = Order::new(Scripted { connect_final: Does::Refuse, ..Scripted::default() }).summary();
     assert_eq!(summary.problems, ["a final read failed: refused"]);
     assert_eq!(reads(&events), [("invoke", ""), ("fail", "refused")].repeat(5));
-    assert_eq!(events.len(), 50, "every line is in the file");
+    assert_eq!(events.len(), 51, "every line is in the file");
 }
 
 #[test]
 fn a_system_that_cannot_be_stopped_keeps_its_history_and_that_is_a_problem() {
     let (summary, events) = Order::new(Scripted { stop: Does::Refuse, ..Scripted::default() }).summary();
     assert_eq!(summary.problems, ["the system could not be stopped: refused"]);
-    assert_eq!(events.len(), 42, "every line is in the file");
+    assert_eq!(events.len(), 43, "every line is in the file");
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(in crate::cli) fn rerun(arguments: &RerunArgs, quiet: bool) -> Result<Exit, 
     let words: Vec<OsString> = words.into_iter().chain(arguments.options.iter().cloned()).collect();
     let (run, _) = with_entries(&words, &entries)?;
     let Performed { exit, history } = perform(&run, quiet)?;
-    if let Some(history) = history {
+    if let Some(history) = history.filter(|_| !quiet) {
         let after = header(&history)?;
         let name = before.run.as_deref().unwrap_or("the run");
         let differences = differences(&before, &after).into_iter().chain(verdicts(&path, &history));

@@ -98,7 +98,7 @@ pub(super) struct WorkArgs {
     #[arg(long, value_name = "N")]
     pub(super) hop: Option<u32>,
     /// How long a lock is held at most
-    #[arg(long, value_parser = run_time, default_value = "200ms", value_name = "DURATION")]
+    #[arg(long, value_parser = run_time, default_value = "100ms", value_name = "DURATION")]
     pub(super) hold: Duration,
     /// The bound on one operation; what has not answered by then is of unknown outcome
     #[arg(long, value_parser = run_time, default_value = "1s", value_name = "DURATION")]

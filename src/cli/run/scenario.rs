@@ -99,33 +99,39 @@ fn scenarios(text: &str) -> Read<Vec<(String, Read<Scenario>)>> {
             return wrong(&key.span(), format!("unknown key '{}'; there is [scenario.NAME]", key.get_ref()));
         }
         for (name, scenario) in table(value, "a table of scenarios")? {
-            found.push((name.get_ref().to_string(), read(name, scenario)));
+            found.push((name.get_ref().to_string(), read_scenario(name, scenario)));
         }
     }
     Ok(found)
 }
 
-fn read(name: &Spanned<toml::de::DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Read<Scenario> {
+fn read_scenario(name: &Spanned<toml::de::DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Read<Scenario> {
     let (mut backend, mut entries) = (None, Vec::new());
     for (key, value) in table(value, "a table")? {
         let name = key.get_ref().as_ref();
         let list = LISTS.iter().find(|(list, _)| *list == name).map(|&(_, option)| option);
-        let entry = match (name, list) {
+        let read: Placed = match (name, list) {
             ("backend", _) => {
                 backend = Some(word(value)?);
                 continue;
             }
-            ("faults", Some(option)) => Entry::new(option, each(value, fault)?),
-            ("config", Some(option)) => Entry::new(option, settings(value)?),
-            (_, Some(option)) => Entry::new(option, each(value, word)?),
+            ("faults", Some(_)) => each(value, fault)?,
+            ("config", Some(_)) => settings(value)?,
+            (_, Some(_)) => each(value, word)?,
             _ if NOT_HERE.contains(&name) || !is_option(name) => return wrong(&key.span(), unknown(name)),
             _ => match value.get_ref() {
-                DeValue::Boolean(true) => Entry::new(name, []),
+                DeValue::Boolean(true) => Vec::new(),
                 DeValue::Boolean(false) => continue,
-                DeValue::Array(_) => Entry::new(name, each(value, word)?),
-                _ => Entry::new(name, [word(value)?]),
+                _ => each(value, word)?,
             },
         };
+        // One by one, so that an error is told at its own place.
+        for (value, at) in &read {
+            if let Some(why) = Entry::new(list.unwrap_or(name), [value.clone()]).why_refused() {
+                return wrong(at, why);
+            }
+        }
+        let entry = Entry::new(list.unwrap_or(name), read.into_iter().map(|(value, _)| value));
         if let Some(why) = entry.why_refused() {
             return wrong(&value.span(), why);
         }
@@ -165,16 +171,23 @@ fn fault(value: &Spanned<DeValue<'_>>) -> Read<String> {
     Ok(format!("{kind}{}{}{}", with(":", target), with("@", at), with("+", length)))
 }
 
-fn settings(value: &Spanned<DeValue<'_>>) -> Read<Vec<String>> {
+/// Values as they would be written on the command line, and where they stand.
+type Placed = Vec<(String, Range<usize>)>;
+
+fn settings(value: &Spanned<DeValue<'_>>) -> Read<Placed> {
     let pairs = table(value, "a table of settings, such as { wait = 1 }")?;
-    pairs.iter().map(|(name, value)| word(value).map(|value| format!("{}={value}", name.get_ref()))).collect()
+    let setting = |(name, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+        let name: &toml::de::DeString<'_> = name.get_ref();
+        word(value).map(|word| (format!("{name}={word}"), value.span()))
+    };
+    pairs.iter().map(setting).collect()
 }
 
-fn each(value: &Spanned<DeValue<'_>>, item: fn(&Spanned<DeValue<'_>>) -> Read<String>) -> Read<Vec<String>> {
+fn each(value: &Spanned<DeValue<'_>>, item: fn(&Spanned<DeValue<'_>>) -> Read<String>) -> Read<Placed> {
     match value.get_ref() {
         DeValue::Array(items) if items.is_empty() => wrong(&value.span(), "an empty list says nothing".into()),
-        DeValue::Array(items) => items.iter().map(item).collect(),
-        _ => Ok(vec![item(value)?]),
+        DeValue::Array(items) => items.iter().map(|value| Ok((item(value)?, value.span()))).collect(),
+        _ => Ok(vec![(item(value)?, value.span())]),
     }
 }
 
@@ -254,7 +267,7 @@ fail-fast = false
             ("speed = 3\n", "3:1: unknown key 'speed'"),
             ("fault = [\"kill\"]\n", "3:1: unknown key 'fault'"),
             ("time = \"soon\"\n", "3:8: invalid value 'soon'"),
-            ("faults = [\"kill\", \"flood\"]\n", "3:10: invalid value 'flood'"),
+            ("faults = [\"kill\", \"flood\"]\n", "3:19: invalid value 'flood'"),
             ("faults = [{ kind = \"kill\", when = 1 }]\n", "3:28: unknown key 'when'"),
             ("faults = [{ kind = \"kill\", for = \"1s\" }]\n", "3:11: a fault with 'for'"),
             ("clients = [1, \n", "3:"),

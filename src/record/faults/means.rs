@@ -59,7 +59,7 @@ fn choose_for(
         (None, _) => Ok(Means::Namespaces),
         (Some(_), None) if wish.is_none() => Ok(Means::Proxies),
         (Some(why), None) => Err(format!("network namespaces cannot be had: {why}")),
-        (Some(why), Some(fault)) => Err(format!("{fault} needs network namespaces, and {why}")),
+        (Some(why), Some(fault)) => Err(format!("{fault} needs network namespaces: {why}")),
     }
 }
 

@@ -25,6 +25,7 @@ pub mod journal;
 mod kill;
 mod loss;
 pub mod means;
+mod membership;
 pub mod need;
 pub mod nemesis;
 mod partition;
@@ -66,6 +67,7 @@ pub fn all() -> &'static [&'static dyn Fault] {
         &client_pause::ClientPause,
         &clock::JUMP,
         &clock::SKEW,
+        &membership::Membership,
     ]
 }
 

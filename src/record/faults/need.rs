@@ -17,13 +17,16 @@ pub enum Need {
     Clients,
     /// The clocks of the servers of the run.
     Clocks,
+    /// What the system offers those who run it.
+    System,
     /// Commands of the user.
     Commands,
 }
 
 impl Need {
     /// Every one.
-    pub const ALL: [Self; 6] = [Self::Signals, Self::Network, Self::Disks, Self::Clients, Self::Clocks, Self::Commands];
+    pub const ALL: [Self; 7] =
+        [Self::Signals, Self::Network, Self::Disks, Self::Clients, Self::Clocks, Self::System, Self::Commands];
 
     /// One word.
     #[must_use]
@@ -34,6 +37,7 @@ impl Need {
             Self::Disks => "disks",
             Self::Clients => "clients",
             Self::Clocks => "clocks",
+            Self::System => "system",
             Self::Commands => "commands",
         }
     }
@@ -47,6 +51,7 @@ impl Need {
             Self::Disks => "a loop-mounted ext4 for each node's data (root)",
             Self::Clients => "the clients themselves, which are consistory's own",
             Self::Clocks => "the vDSO in the memory of a server of the run (x86-64)",
+            Self::System => "the system's own commands",
             Self::Commands => "your own commands, also on existing clusters (--fault-cmd, --heal-cmd)",
         }
     }
@@ -55,7 +60,7 @@ impl Need {
     #[must_use]
     pub fn before(self) -> Option<&'static str> {
         match self {
-            Self::Signals | Self::Network | Self::Clients | Self::Clocks | Self::Commands => None,
+            Self::Signals | Self::Network | Self::Clients | Self::Clocks | Self::System | Self::Commands => None,
             Self::Disks => Some("every node's data are on a file system of their own, mounted from an image"),
         }
     }
@@ -64,7 +69,7 @@ impl Need {
     #[must_use]
     pub fn missing(self) -> Option<String> {
         match self {
-            Self::Signals | Self::Network | Self::Clients | Self::Commands => None,
+            Self::Signals | Self::Network | Self::Clients | Self::System | Self::Commands => None,
             Self::Disks => disks::missing_means(),
             Self::Clocks => vdso::missing_means(),
         }
