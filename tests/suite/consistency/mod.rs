@@ -2,6 +2,7 @@
 
 mod agreement;
 mod command;
+mod compiled;
 mod definitions;
 mod examples;
 mod formats;
