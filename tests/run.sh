@@ -27,6 +27,9 @@ command -v java >/dev/null || missing+=(default-jre-headless)
 [ -e /usr/share/java/zookeeper.jar ] || missing+=(zookeeper)
 command -v nft >/dev/null || missing+=(nftables)
 command -v ip >/dev/null || missing+=(iproute2)
+command -v tc >/dev/null && command -v ss >/dev/null || missing+=(iproute2)
+command -v mkfs.ext4 >/dev/null || missing+=(e2fsprogs)
+command -v mount >/dev/null || missing+=(mount)
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 
 if [ ${#missing[@]} -gt 0 ]; then
@@ -42,8 +45,9 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 export REQUIRE_SYSTEMS=redis,etcd,zookeeper
-# Only root can run nodes in network namespaces; others see which tests were skipped.
-if [ "$(id -u)" = 0 ]; then REQUIRE_SYSTEMS+=,namespaces; fi
+# Only root can run nodes in network namespaces and give them disks; others see which tests were skipped.
+if [ "$(id -u)" = 0 ]; then REQUIRE_SYSTEMS+=,namespaces,disks; fi
+if [ "$(uname -m)" = x86_64 ]; then REQUIRE_SYSTEMS+=,clocks; fi
 
 step "format"
 cargo fmt --all --check

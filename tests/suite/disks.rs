@@ -7,6 +7,7 @@ use crate::faults::{breaks, can_run, expect_acted, holds, named, run};
 use crate::systems::is_there;
 use serde_json::Value;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -28,6 +29,11 @@ fn left_disks(folder: &Path) -> Vec<String> {
 }
 
 const CUT: &str = "-w set --rate 1000 --fault-warm-up 2s --fault-length 0s --fault-pause 2s";
+
+/// Says something past the capture of passing tests' output.
+fn tell(text: &str) {
+    writeln!(std::io::stderr().lock(), "{text}").expect("standard error is open");
+}
 
 #[test]
 fn a_redis_that_syncs_every_second_loses_what_it_acknowledged_when_the_power_is_cut() {
@@ -110,10 +116,10 @@ fn who_is_not_root_is_told_so_and_nothing_is_started() {
     command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", binary, "run", "redis", "-f", "power-cut"]);
     let output = command.current_dir(&folder).stdin(Stdio::null()).output();
     // Only root can become somebody else, and that somebody must be able to reach the command.
-    let Ok(output) = output else { return };
+    let Ok(output) = output else { return tell("SKIPPED who is not root: setpriv cannot be started") };
     let said = String::from_utf8_lossy(&output.stderr);
     if said.contains("setpriv") {
-        return;
+        return tell("SKIPPED who is not root: setpriv cannot become somebody else");
     }
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("power-cut cannot act") && said.contains("root"), "{said}");
@@ -188,8 +194,12 @@ fn a_wrong_clock_is_told_by_the_server_and_right_again_in_the_end() {
 #[test]
 fn an_etcd_lock_is_held_twice_when_the_leader_s_disk_stalls_though_no_client_sleeps() {
     // Whether etcd of this version revokes leases too early (etcd issue 15247) is known of 3.4 only.
-    if !is_there("etcd") || !etcd_version().starts_with("3.4.") {
+    if !can_run("etcd", "disk-stall") {
         return;
+    }
+    if !etcd_version().starts_with("3.4.") {
+        // Mended in 3.5 (etcd#15247): there is nothing to be seen.
+        return tell("SKIPPED the lost leases of etcd 3.4: another version is installed");
     }
     breaks("etcd", "disk-stall:leader", LEASES, 4);
 }

@@ -31,7 +31,7 @@ fn can_act(means: &str, row: &Value) -> bool {
 /// Whether the backend and the means for the faults are here.
 pub(crate) fn can_run(backend: &str, faults: &str) -> bool {
     let system = backend.split([':', '?']).next().expect("a name");
-    let names: Vec<_> = faults.split(',').filter_map(|fault| fault.split([':', '@']).next()).collect();
+    let names: Vec<_> = faults.split([',', '+']).filter_map(|fault| fault.split([':', '@', '=']).next()).collect();
     let folder = tempfile::tempdir().expect("a folder");
     let doctor = say(folder.path(), &["doctor", "--format", "json"]).json();
     let means = doctor["faults"].as_object().expect("a map");

@@ -2,6 +2,7 @@
 //! and once more.
 
 use crate::command::{Said, say};
+use crate::faults::can_run;
 use crate::systems::is_there;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -28,15 +29,9 @@ fn faults(folder: &Path) -> Vec<(String, String, bool)> {
     lines.map(|line| (word(&line["f"]), word(&line["value"]["step"]), line["value"]["acted"] == true)).collect()
 }
 
-/// Whether faults of the network act here, too.
-fn can_cut() -> bool {
-    let folder = tempfile::tempdir().expect("a folder");
-    say(folder.path(), &["doctor", "--format", "json"]).json()["faults"]["namespaces"]["can_act"] == true
-}
-
 #[test]
 fn etcd_stays_linearizable_while_its_leader_is_cut_off_another_is_killed_and_a_third_is_paused() {
-    if !is_there("etcd") || !can_cut() {
+    if !can_run("etcd", "partition") {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -171,7 +166,7 @@ fn an_open_circuit_breaker_sends_nothing_and_is_recorded() {
 
 #[test]
 fn clients_of_the_minority_are_told_from_those_of_the_majority() {
-    if !is_there("etcd") || !can_cut() {
+    if !can_run("etcd", "partition") {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
