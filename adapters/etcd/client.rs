@@ -138,11 +138,14 @@ impl EtcdClient {
         let request = TxnRequest { compare: vec![compare], success: vec![put] };
         let response = self.connection.txn(request).await.map_err(|status| failure::of_call(&status))?;
         let reply = self.reply(response.header, Answer::Done);
-        if response.succeeded {
-            Ok(reply)
-        } else {
-            Err(Failure { node: reply.node, ..Failure::definite(Failure::HELD) })
+        if !response.succeeded {
+            return Err(Failure { node: reply.node, ..Failure::definite(Failure::HELD) });
         }
+        // Who hears too late that it has the lock never had reason to believe so.
+        if self.lease.as_ref().is_none_or(Lease::is_over) {
+            return Err(Failure { node: reply.node, ..Failure::indefinite("the lease ended before the answer came") });
+        }
+        Ok(reply)
     }
 
     /// Deletes the lock's key if it is on this client's lease.

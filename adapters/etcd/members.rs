@@ -59,6 +59,10 @@ impl EtcdCluster {
         let other = self.another(node)?;
         let url = format!("http://{}", local.members()[node].peer);
         let before = self.list(other).await?;
+        if find(&before, &url) == Some(self.members.read()[node]) {
+            // It was never taken out: what it has must stay.
+            return Ok(MembershipChange { done: "nothing".into(), before: names(&before), after: names(&before) });
+        }
         let after = self.until(other, &Change::Add(url.clone())).await?;
         let id = find(&after, &url).unwrap_or_default();
         self.members.write()[node] = id;

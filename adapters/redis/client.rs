@@ -152,7 +152,11 @@ impl RedisClient {
             self.held = None;
             return Ok(Reply { answer: Answer::Lost, node: None });
         }
-        let result = self.request(action).await;
+        let mut result = self.request(action).await;
+        // Who hears too late that it has the lock never had reason to believe so.
+        if !releases && result.is_ok() && self.held.as_ref().is_none_or(Held::is_over) {
+            result = Err(Failure::indefinite("the lock ended before the answer came"));
+        }
         if releases || result.is_err() {
             self.held = None;
         }

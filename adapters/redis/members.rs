@@ -48,6 +48,9 @@ pub(super) async fn fail_over(site: &Site, node: NodeId) -> Result<MembershipCha
     while (after.is_empty() || after.contains(address)) && pause(deadline).await {
         after = site.primaries().await;
     }
+    if after.is_empty() || after.contains(address) {
+        return Err(SystemError::Other(format!("nobody took over from {address}")));
+    }
     Ok(MembershipChange { done: done.into(), before: names(&before), after: names(&after) })
 }
 

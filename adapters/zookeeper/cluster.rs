@@ -311,18 +311,20 @@ impl Cluster for Ensemble {
     fn change_members(&self, node: NodeId) -> BoxFuture<'_, Result<MembershipChange, SystemError>> {
         Box::pin(async move {
             let server = usize::from(node.0);
-            let (change, line) = members::remove(&self.access, server).await?;
-            self.taken_out.lock().insert(server, line);
-            Ok(change)
+            let line = members::line(&self.access, server).await?;
+            // Before it is asked for: a change that nobody answers may be made all the same.
+            self.taken_out.lock().insert(server, line.clone());
+            members::remove(&self.access, server, &line).await
         })
     }
 
     fn restore_members(&self, node: NodeId) -> BoxFuture<'_, Result<MembershipChange, SystemError>> {
         Box::pin(async move {
             let server = usize::from(node.0);
-            let line = self.taken_out.lock().remove(&server);
+            let line = self.taken_out.lock().get(&server).cloned();
             let line = line.ok_or_else(|| SystemError::Other("it was not taken out".into()))?;
             let change = members::add_again(&self.access, server, &line).await?;
+            self.taken_out.lock().remove(&server);
             // One that was taken out does not look for the others any more.
             self.restart(node)?;
             Ok(change)

@@ -15,16 +15,21 @@ const CHANGE_MAX: Duration = Duration::from_secs(20);
 const REQUEST_MAX: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Takes the server of that index out; the line of the configuration that it had, too.
-pub(super) async fn remove(access: &Access, server: usize) -> Result<(MembershipChange, String), SystemError> {
+/// The line of the configuration about the server of that index.
+pub(super) async fn line(access: &Access, server: usize) -> Result<String, SystemError> {
+    let client = another(access, server).await.map_err(SystemError::Other)?;
+    let own = format!("server.{}=", server + 1);
+    let line = lines(&client).await.map_err(SystemError::Other)?.into_iter().find(|line| line.starts_with(&own));
+    line.ok_or_else(|| SystemError::Other(format!("server {} is no member", server + 1)))
+}
+
+/// Takes the server of that index out, which has that line.
+pub(super) async fn remove(access: &Access, server: usize, line: &str) -> Result<MembershipChange, SystemError> {
     let client = another(access, server).await.map_err(SystemError::Other)?;
     let before = lines(&client).await.map_err(SystemError::Other)?;
     let id = (server + 1).to_string();
-    let own = format!("server.{id}=");
-    let line = before.iter().find(|line| line.starts_with(&own)).cloned();
-    let line = line.ok_or_else(|| SystemError::Other(format!("server {id} is no member")))?;
-    let after = until(access, server, &[], &[&id], |lines| !lines.contains(&line)).await?;
-    Ok((MembershipChange { done: format!("reconfig -remove {id}"), before, after }, line))
+    let after = until(access, server, &[], &[&id], |lines| lines.iter().all(|found| found != line)).await?;
+    Ok(MembershipChange { done: format!("reconfig -remove {id}"), before, after })
 }
 
 /// Makes the server of that index a member again, with its old line.

@@ -18,32 +18,35 @@
 use super::judge::Question;
 use super::session_kind::{SessionName, SessionNames};
 use super::verdict::{Contradiction, Diverged, Undecided, Verdict, Violation, Why, Witness, WrongRead, WrongReadKind};
-use crate::history::fault_windows::{WORK_ENDED, fault_windows, work_ended};
+use crate::history::fault_windows::{SETTLED, WORK_ENDED, fault_windows, work_ended};
 use crate::history::{History, Nanos, OpId, Operation, Outcome, Symbol, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 
 /// What nobody has to be told twice.
-const NO_READS: &str = "nobody read every node when the work had ended; record with --workload convergence";
+const NO_READS: &str =
+    "nobody read every node when the system had settled after the work; record with --workload convergence";
 
 /// Whether a history has what this is judged by.
 #[must_use]
 pub fn is_expressible(history: &History) -> bool {
-    work_end(history).is_some_and(|end| final_reads(history, end).next().is_some())
+    settled(history).is_some_and(|settled| final_reads(history, settled).next().is_some())
 }
 
 /// The verdict, and how many keys it is about; an error if the independent check contradicts it.
 pub(super) fn judge(history: &History, question: &Question) -> Result<(Verdict, usize), String> {
-    let Some(end) = work_end(history) else { return Ok((unsupported(NO_READS.to_owned()), 0)) };
+    let (Some(end), Some(settled)) = (work_end(history), settled(history)) else {
+        return Ok((unsupported(NO_READS.to_owned()), 0));
+    };
     let names = match SessionNames::of(history, question.session) {
         Ok(names) => names,
         Err(why) => return Ok((unsupported(why), 0)),
     };
-    let last = LastReads::of(history, end);
+    let last = LastReads::of(history, settled);
     if last.by_key.is_empty() {
         return Ok((unsupported(NO_READS.to_owned()), 0));
     }
-    let scene = Scene { history, question, end, names, last };
+    let scene = Scene { history, question, end, settled, names, last };
     let keys = scene.last.by_key.len();
     if let Some(violation) = scene.contradiction() {
         if !scene.stands(&violation) {
@@ -69,7 +72,7 @@ pub struct Agreement {
 #[must_use]
 pub fn agreement(history: &History) -> Option<Agreement> {
     let end = work_end(history)?;
-    let last = LastReads::of(history, end);
+    let last = LastReads::of(history, settled(history)?);
     let nodes: FxHashSet<Symbol> = last.by_key.values().flat_map(|reads| reads.keys().copied()).collect();
     let value = |id: OpId| history.operation(id).result();
     for reads in last.by_key.values() {
@@ -83,7 +86,8 @@ pub fn agreement(history: &History) -> Option<Agreement> {
     // Where the last unbroken row of the final answer begins, for each node and key.
     let mut since: FxHashMap<(ValueId, Symbol), Option<Nanos>> = FxHashMap::default();
     for read in final_reads(history, end) {
-        let is_final = last.by_key[&read.key()].get(&read.node_symbol()).is_some_and(|&id| value(id) == read.result());
+        let is_final = last.by_key.get(&read.key()).and_then(|reads| reads.get(&read.node_symbol()));
+        let is_final = is_final.is_some_and(|&id| value(id) == read.result());
         let row = since.entry((read.key(), read.node_symbol())).or_default();
         *row = if is_final { row.or(Some(read.return_time())) } else { None };
     }
@@ -96,6 +100,14 @@ pub fn agreement(history: &History) -> Option<Agreement> {
 fn work_end(history: &History) -> Option<u32> {
     let ended = |symbol| history.functions().get(symbol) == WORK_ENDED;
     history.faults().iter().find(|note| ended(note.function)).map(|note| note.after_calls)
+}
+
+/// How many operations were called before the system had settled after the work, as far as that is told. A run of this
+/// project's recorder tells it, or ended before.
+fn settled(history: &History) -> Option<u32> {
+    let is_it = |symbol| history.functions().get(symbol) == SETTLED;
+    let told = history.faults().iter().find(|note| is_it(note.function)).map(|note| note.after_calls);
+    if history.header().run.is_some() { told } else { told.or_else(|| work_end(history)) }
 }
 
 /// The completed reads at known nodes after the work.
@@ -120,6 +132,17 @@ impl LastReads {
         for read in final_reads(history, end) {
             by_key.entry(read.key()).or_default().insert(read.node_symbol(), read.id());
         }
+        // What a node said before it fell silent is not what it holds in the end.
+        for silent in
+            (end..u32::try_from(history.len()).expect("ids are 32 bits")).map(|id| history.operation(OpId(id)))
+        {
+            if silent.outcome() != Outcome::Completed {
+                for reads in by_key.values_mut() {
+                    reads.retain(|&node, &mut read| node != silent.node_symbol() || read > silent.id());
+                }
+            }
+        }
+        by_key.retain(|_, reads| !reads.is_empty());
         Self { by_key }
     }
 }
@@ -151,7 +174,9 @@ struct Writers {
 struct Scene<'h> {
     history: &'h History,
     question: &'h Question,
+    /// How many operations were called before the work had ended, and before the system had settled.
     end: u32,
+    settled: u32,
     names: SessionNames,
     last: LastReads,
 }
@@ -309,8 +334,8 @@ impl Scene<'_> {
             let later = |other: &Operation<'_>| {
                 other.id() > id && other.key() == read.key() && other.node_symbol() == read.node_symbol()
             };
-            final_reads(self.history, self.end).any(|other| other.id() == id)
-                && !final_reads(self.history, self.end).any(|other| later(&other))
+            final_reads(self.history, self.settled).any(|other| other.id() == id)
+                && !final_reads(self.history, self.settled).any(|other| later(&other))
         };
         let writes = |value: ValueId, wanted: fn(Outcome) -> bool| {
             let wrote = |other: &Operation<'_>| change(other).is_some_and(|(_, left)| left == value);

@@ -122,7 +122,8 @@ pub fn measure(history: &History, question: &Question, budget: &Budget) -> Optio
     if !history.header().has_time() || !single || !is_key_value(history, question) || question.nil_reads_anything {
         return None;
     }
-    let windows = fault_windows(history);
+    let mut windows = fault_windows(history);
+    windows.retain(|window| window.idle.is_none());
     let ended = history.faults().iter().find(|note| history.functions().get(note.function) == WORK_ENDED);
     let end = ended.map_or(u32::MAX, |note| note.after_calls);
     let scene = Scene { history, question, windows: &windows, end };
@@ -221,8 +222,7 @@ impl Scene<'_> {
     }
 
     fn is_inside(&self, time: Nanos) -> bool {
-        let holds = |window: &FaultWindow| time >= window.start && window.stop.is_none_or(|stop| time <= stop);
-        self.windows.iter().any(holds)
+        self.windows.iter().any(|window| window.holds(time))
     }
 
     /// The writes of an object and what is known of each; the initial value is the first.

@@ -14,6 +14,9 @@ pub const STOP: &str = "-stop";
 /// The line that says that the workload's operations have ended; what follows are reads of the final state.
 pub const WORK_ENDED: &str = "work-ended";
 
+/// The line that says that the system has settled after the work: what every node is read for begins here.
+pub const SETTLED: &str = "settled";
+
 /// One fault, from its strike to its healing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultWindow {

@@ -90,6 +90,12 @@ impl Wakefulness {
         }
     }
 
+    /// Whether it holds a lock.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        *self.holds.lock() != Lock::None
+    }
+
     /// Notes what it holds.
     pub fn hold(&self, lock: Lock) {
         *self.holds.lock() = lock;

@@ -34,6 +34,12 @@ impl Failure {
     /// The error of an operation that did not end within its bound.
     pub const TIMEOUT: &'static str = "timeout";
 
+    /// Whether the server answered after all, with a no.
+    #[must_use]
+    pub fn is_an_answer(&self) -> bool {
+        [Self::MISMATCH, Self::HELD].contains(&self.error.as_str())
+    }
+
     /// It certainly had no effect; the connection stays usable.
     #[must_use]
     pub fn definite(error: impl Into<String>) -> Self {

@@ -8,7 +8,8 @@
 use super::recorder::{Recorder, RecorderBroken};
 use super::system::{Action, Answer, Client, Cluster, Failure, NodeId};
 use super::worker::{bounded, open};
-use crate::history::ProcessId;
+use crate::history::fault_windows::SETTLED;
+use crate::history::{ProcessId, Value};
 use futures_util::future::join_all;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -44,7 +45,10 @@ pub(super) async fn until_agreed(
     let mut since_calm: Option<Instant> = None;
     loop {
         if calm.load(Ordering::Acquire) {
-            since_calm.get_or_insert_with(Instant::now);
+            since_calm.get_or_insert_with(|| {
+                recorder.note(SETTLED, &Value::Nil);
+                Instant::now()
+            });
         }
         let round = join_all(readers.iter_mut().map(|reader| reader.round(reads, &next))).await;
         let round = round.into_iter().collect::<Result<Vec<_>, _>>()?;

@@ -188,7 +188,7 @@ pub async fn run(
     deadline(begun, plan)?;
     let mut interrupt = stop.clone();
     // Before the cluster, so that it is dropped after it.
-    let stage = plan.faults.as_ref().map(|schedule| Stage::set(schedule, plan.backend, plan.seed)).transpose()?;
+    let mut stage = plan.faults.as_ref().map(|schedule| Stage::set(schedule, plan.backend, plan.seed)).transpose()?;
     let (network, links) = (stage.as_ref().and_then(Stage::network), stage.as_ref().and_then(Stage::links));
     let backend = Backend { network, links, ..plan.backend.clone() };
     let start = plan.adapter.start(&backend, begun + READY_MAX);
@@ -197,9 +197,13 @@ pub async fn run(
         () = turned_true(&mut interrupt) => return Err(SystemError::Other("interrupted while the system was starting".into()).into()),
     };
     tell(Progress::Ready { after: begun.elapsed(), nodes: topology(cluster.as_ref()), versions: cluster.versions() });
-    let result = drive(plan, interval, &cluster, stage.as_ref(), tell, stop).await;
+    let mut result = drive(plan, interval, &cluster, stage.as_ref(), tell, stop).await;
     tell(Progress::Stopping);
     let stopped = Arc::get_mut(&mut cluster).expect("all workers have ended").stop().await;
+    let left = stage.as_mut().map(Stage::clear).unwrap_or_default();
+    if let Ok(summary) = &mut result {
+        summary.problems.extend(left);
+    }
     match (result, stopped) {
         (Ok(mut summary), Err(error)) => {
             summary.problems.push(format!("the system could not be stopped: {error}"));
@@ -375,8 +379,6 @@ fn header(plan: &RunPlan<'_>, cluster: &dyn Cluster, clock: &Clock) -> Header {
     let thresholds = plan.about.thresholds.join(",");
     config.extend((!thresholds.is_empty()).then(|| (THRESHOLDS_SETTING.to_owned(), thresholds)));
     config.extend(plan.faults.iter().map(|schedule| (FAULTS_SETTING.to_owned(), schedule.to_string())));
-    let means = plan.faults.iter().filter_map(|schedule| means::choose(schedule, plan.backend.means).ok().flatten());
-    config.extend(means.map(|means| ("run.means".to_owned(), means.name().to_owned())));
     config.extend(plan.faults.iter().flat_map(Schedule::settings).map(|(name, value)| (format!("run.{name}"), value)));
     config.extend(run.chain(plan.about.settings.clone()).map(|(name, value)| (format!("run.{name}"), value)));
     Header {

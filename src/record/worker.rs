@@ -141,9 +141,15 @@ impl Worker {
         let offset = interval.mul_f64(f64::from(self.slot) / f64::from(shared.clients));
         let mut due = shared.started.checked_add(offset);
         while let Some(scheduled) = due.filter(|&scheduled| scheduled < shared.deadline) {
+            // Who learns that its lock is lost says so at once, not when it is due.
+            let lost = match self.client.as_mut() {
+                Some(client) if self.wakefulness.holds() => client.lost(),
+                _ => pending().boxed(),
+            };
             tokio::select! {
                 biased;
                 () = turned_true(&mut stop) => return Ok(0),
+                () = lost => {}
                 () = tokio::time::sleep_until(scheduled.into()) => {}
             }
             if Instant::now() >= shared.deadline {
@@ -250,7 +256,7 @@ impl Worker {
             return Err(Failure::definite(Breaker::OPEN));
         }
         let result = self.send(action, shared, cluster).await;
-        let answered = result.as_ref().err().is_none_or(|failure| failure.error == Failure::MISMATCH);
+        let answered = result.as_ref().err().is_none_or(Failure::is_an_answer);
         self.breaker.hear(answered, Instant::now());
         result
     }

@@ -15,6 +15,8 @@ use serde::Serialize;
 use std::fmt::Write;
 use std::time::Duration;
 
+/// The error of an attempt that was not sent.
+const REFUSED_BY_BREAKER: &str = "circuit breaker open";
 /// The error of an operation that was answered with a no.
 const MISMATCH: &str = "mismatch";
 /// So is that of a lock that somebody has.
@@ -139,7 +141,9 @@ impl Service {
             service.count(&answered, inside);
         }
         // By attempts: whoever is stuck asks once and tries again while the partition lasts.
-        for attempt in history.operations().filter(|attempt| attempt.call_time() < ended) {
+        // What an open breaker refuses is not asked of anybody.
+        let asked = |attempt: &Operation<'_>| attempt.call_time() < ended && attempt.error() != REFUSED_BY_BREAKER;
+        for attempt in history.operations().filter(asked) {
             service.count_side(&Answered::to_one_attempt(&attempt), &partitions);
         }
         if service.outside.called + service.inside.called == 0 {

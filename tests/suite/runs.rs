@@ -7,6 +7,7 @@ use crate::systems::is_there;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// A run that tells JSON.
@@ -297,4 +298,41 @@ fn a_schedule_of_faults_is_done_again_at_the_same_times() {
     assert_eq!(again.code, 0, "{}{}", again.out, again.err);
     assert_eq!(history(folder.path()).swap_remove(0)["config"]["run.faults"], planned);
     assert!(again.err.contains("nothing known is different"), "{}", again.err);
+}
+
+#[test]
+fn a_run_whose_faults_went_through_proxies_can_be_done_again() {
+    if !is_there("redis") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = run(
+        folder.path(),
+        "redis -f delay=20ms --means proxies --seed 5 --rate 500 --fault-warm-up 300ms --fault-length 700ms --fault-pause 500ms",
+    );
+    assert_eq!(first.code, 0, "{}{}", first.out, first.err);
+    let again = say(folder.path(), &["rerun", "runs/latest", "--dry-run"]);
+    assert_eq!(again.code, 0, "{}{}", again.out, again.err);
+    assert!(again.err.contains("delay=20ms") && again.err.contains("proxy"), "{}", again.err);
+}
+
+#[test]
+fn locks_are_not_for_clients_that_move() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let refused = say(folder.path(), &["run", "memory", "-w", "lock", "--hop", "1"]);
+    assert_eq!(refused.code, 64, "{}", refused.err);
+    assert!(refused.err.contains("--hop"), "{}", refused.err);
+}
+
+#[test]
+fn commands_of_a_history_that_others_can_write_are_not_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("received.jsonl");
+    let header =
+        r#"{"consistory":1,"backend":"memory","config":{"run.fault-cmd":"touch ran","run.faults":"hook:n1@1s+1s"}}"#;
+    fs::write(&path, header).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("set");
+    let refused = say(folder.path(), &["rerun", "received.jsonl"]);
+    assert_eq!(refused.code, 64, "{}", refused.err);
+    assert!(refused.err.contains("others can have written it"), "{}", refused.err);
 }

@@ -8,7 +8,7 @@
 use super::lost_acks::{foreign, sets};
 use crate::check::partition::Part;
 use crate::history::{History, Operation, Outcome, ValueId};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Counts of elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,10 @@ fn count(history: &History, set: &Part, all: &mut Additions) -> bool {
         *present.entry(element).or_default() += 1;
     }
     let mut added: FxHashMap<ValueId, Known> = FxHashMap::default();
-    for add in operations().filter(|operation| operation.function() == "add" && operation.called() < read.called()) {
+    let adds = || operations().filter(|operation| operation.function() == "add");
+    let begun = adds().filter(|add| add.called() < read.returned());
+    let begun: FxHashSet<ValueId> = begun.map(|add| add.argument()).collect();
+    for add in adds().filter(|add| add.called() < read.called()) {
         let known = match add.outcome() {
             Outcome::Completed if add.returned() < read.called() => Known::Acknowledged,
             Outcome::Completed | Outcome::Indeterminate => Known::Unknown,
@@ -75,7 +78,7 @@ fn count(history: &History, set: &Part, all: &mut Additions) -> bool {
         *best = known.max(*best);
     }
     all.duplicated += count_of(present.values().filter(|&&times| times > 1));
-    all.invented += count_of(present.keys().filter(|element| !added.contains_key(element)));
+    all.invented += count_of(present.keys().filter(|element| !begun.contains(element)));
     let there = |element: &ValueId| u64::from(present.contains_key(element));
     #[expect(clippy::iter_over_hash_type, reason = "sums do not depend on the order")]
     for (element, known) in &added {

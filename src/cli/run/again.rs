@@ -8,6 +8,7 @@ use super::entries::{Entry, is_option, with_entries};
 use super::{HISTORY_FILE, Performed, VERDICT_FILE, perform};
 use crate::history::Header;
 use crate::history::formats::{self, ReadOptions};
+use crate::record::faults::journal;
 use crate::record::runner::{FAULTS_SETTING, THRESHOLDS_SETTING};
 use anyhow::Context;
 use clap::Args;
@@ -34,6 +35,9 @@ pub(in crate::cli) fn rerun(arguments: &RerunArgs, quiet: bool) -> Result<Exit, 
     let before = header(&path)?;
     let backend = before.backend.as_deref().ok_or_else(|| cannot(&path, "it does not name its backend"))?;
     let entries = entries(&before).map_err(|why| cannot(&path, &why))?;
+    if names_commands(&before) && !std::fs::metadata(&path).is_ok_and(|file| journal::is_own(&file)) {
+        return Err(cannot(&path, "it names commands to run, and others can have written it"));
+    }
     let words: Vec<OsString> = ["consistory", "run", backend].into_iter().map(OsString::from).collect();
     let words: Vec<OsString> = words.into_iter().chain(arguments.options.iter().cloned()).collect();
     let (run, _) = with_entries(&words, &entries)?;
@@ -100,6 +104,11 @@ fn entries(header: &Header) -> Result<Vec<Entry>, String> {
         entries.push(Entry::new(name, [value]));
     }
     Ok(entries)
+}
+
+/// Whether a run was made with commands of the user, which would be run again.
+fn names_commands(header: &Header) -> bool {
+    header.config.iter().any(|(setting, _)| setting.starts_with(RUN) && setting.ends_with("-cmd"))
 }
 
 /// What is different between two runs, as their headers tell, in words.

@@ -9,7 +9,7 @@ use crate::adapters;
 use crate::check::guarantee::Claim;
 use crate::record::policy::ClientPolicy;
 use crate::record::runner::{RunPlan, RunSummary, WorkInfo};
-use crate::record::system::Adapter;
+use crate::record::system::{Adapter, Function};
 use crate::report::grouped;
 use crate::workloads::{self, Workload};
 pub(super) use again::{RerunArgs, rerun};
@@ -69,6 +69,9 @@ fn perform(arguments: &RunArgs, quiet: bool) -> Result<Performed, Failed> {
     let options = work(arguments, seed);
     let work = workload.plan(&options);
     let hop = arguments.work.hop.unwrap_or_else(|| workload.hop());
+    if hop > 0 && workload.info().needs.contains(&Function::Acquire) {
+        return Err(Failed::usage("a lock is given back where it was taken: --hop cannot be with this workload"));
+    }
     let plan = RunPlan {
         run: run.clone(),
         adapter,

@@ -19,6 +19,8 @@ const BYTES: u64 = 384 << 20;
 /// How long a disk may stay in use after its server has ended.
 const BUSY_MAX: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
+/// Where the kernel lists what is mounted.
+const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// The disks below a run's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,19 @@ impl Disks {
     #[must_use]
     pub fn mount_point(&self, node: &str) -> PathBuf {
         self.folder.join(node)
+    }
+
+    /// The same, where the disk of that node, and nothing else, is mounted now: what is done to a file system must not be
+    /// done to the machine's own.
+    ///
+    /// # Errors
+    /// That it is not, in words.
+    pub fn mounted_place(&self, node: &str) -> Result<PathBuf, String> {
+        if self.is_mounted(node) {
+            Ok(self.mount_point(node))
+        } else {
+            Err(format!("the disk of {node} is not mounted"))
+        }
     }
 
     fn image(&self, node: &str) -> PathBuf {
@@ -72,7 +87,7 @@ impl Disks {
     /// Whether the node's disk, and nothing else, is mounted in its place.
     #[must_use]
     pub fn is_mounted(&self, node: &str) -> bool {
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let mounts = std::fs::read_to_string(MOUNTS).unwrap_or_default();
         let device = mounts.lines().filter_map(mounted).rfind(|(place, _)| *place == self.mount_point(node));
         let backing = device.and_then(|(_, device)| {
             let name = device.strip_prefix("/dev/")?.to_owned();
@@ -107,6 +122,11 @@ impl Disks {
             let _ = filesystem::thaw(&self.mount_point(node));
         }
         self.unmount(node)?;
+        let place = self.mount_point(node);
+        let mounts = std::fs::read_to_string(MOUNTS).map_err(|error| format!("{MOUNTS}: {error}"))?;
+        if mounts.lines().filter_map(mounted).any(|(mounted, _)| mounted == place) {
+            return Err(format!("something else is mounted at {}", place.display()));
+        }
         match std::fs::remove_file(self.image(node)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(format!("removing {}: {error}", self.image(node).display()));
@@ -163,14 +183,24 @@ impl LaidDisks {
     }
 }
 
-impl Drop for LaidDisks {
-    fn drop(&mut self) {
+impl LaidDisks {
+    /// Removes them; what could not be removed, in words, stays in the journal for `consistory heal`.
+    pub fn clear(&mut self) -> Vec<String> {
+        let mut stay = Vec::new();
         for (node, entry) in self.entries.drain(..) {
-            // What cannot be removed stays in the journal for `consistory heal`.
-            if self.disks.remove(&node).is_ok() {
-                entry.done();
+            match self.disks.remove(&node) {
+                Ok(()) => entry.done(),
+                Err(why) => stay.push(format!("the disk of {node} is left: {why}")),
             }
         }
+        stay
+    }
+}
+
+impl Drop for LaidDisks {
+    fn drop(&mut self) {
+        // Whoever drops them uncleared has an error of its own to tell.
+        let _ = self.clear();
     }
 }
 
@@ -209,8 +239,9 @@ pub fn missing_means() -> Option<String> {
     let probe = || -> Result<(), String> {
         let folder = std::env::temp_dir().join(format!("consistory-disk-{}", std::process::id()));
         let image = folder.join("image");
-        let made =
-            std::fs::create_dir(&folder).and_then(|()| File::create_new(&image)).and_then(|f| f.set_len(1 << 20));
+        // One that is there already is another's, and is not removed below.
+        std::fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let made = File::create_new(&image).and_then(|file| file.set_len(1 << 20));
         let (image, place) = (image.display().to_string(), folder.display().to_string());
         let mounted = made
             .map_err(|error| error.to_string())
@@ -240,6 +271,7 @@ mod tests {
         std::fs::write(folder.path().join("n1/data"), "x").expect("written");
         let disks = Disks::below(folder.path()).expect("it is there");
         assert!(!disks.is_mounted("n1"));
+        assert!(disks.mounted_place("n1").is_err(), "what is done to a disk is not done to the machine's own");
         assert_eq!(disks.remove("n1"), Ok(()));
         assert!(folder.path().join("n1/data").exists(), "what an adapter keeps there is not the disk's");
     }

@@ -14,26 +14,50 @@ pub struct Acting {
     healed: bool,
 }
 
+/// A fault that did not come about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotStruck {
+    /// Why, in words.
+    pub why: String,
+    /// Why what was done so far could not be undone, if it could not.
+    pub stays: Option<String>,
+}
+
+impl From<String> for NotStruck {
+    fn from(why: String) -> Self {
+        Self { why, stays: None }
+    }
+}
+
 impl Acting {
     /// Writes into the journal how to undo the fault, and strikes.
     ///
     /// # Errors
-    /// Why it has no effect, in words; nothing is left to undo then.
+    /// Why it has no effect, and what of it could not be undone.
     pub fn strike(
         fault: &'static dyn Fault,
         scene: Arc<Scene>,
         targets: Vec<NodeId>,
         journal: &Journal,
-    ) -> Result<(Self, Facts), String> {
+    ) -> Result<(Self, Facts), NotStruck> {
         if targets.is_empty() {
-            return Err("there is no such node".into());
+            return Err("there is no such node".to_owned().into());
         }
         let undo = fault.undo(&scene, &targets)?;
         let entries = undo.iter().map(|undo| journal.open(undo)).collect::<Result<_, _>>();
         let entries = entries.map_err(|error| error.to_string())?;
         let acting = Self { fault, scene, targets, entries, healed: false };
-        let facts = fault.strike(&acting.scene, &acting.targets)?;
-        Ok((acting, facts))
+        match fault.strike(&acting.scene, &acting.targets) {
+            Ok(facts) => Ok((acting, facts)),
+            Err(why) => {
+                let stays = match acting.heal() {
+                    Err(Unhealed::Stays(stays)) => Some(stays),
+                    // There was less to undo than there would have been.
+                    Ok(_) | Err(Unhealed::Harmless(_)) => None,
+                };
+                Err(NotStruck { why, stays })
+            }
+        }
     }
 
     /// Undoes it; what it did.

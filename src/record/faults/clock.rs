@@ -93,7 +93,9 @@ impl Fault for WrongClock {
 
 /// How far ahead of this process's clock a server says that its clock is, if it says anything.
 fn ahead_ms(scene: &Scene, node: NodeId) -> Option<i64> {
-    let told = tokio::runtime::Handle::try_current().ok()?.block_on(scene.cluster.wall_clock(node))?;
+    let runtime = tokio::runtime::Handle::try_current().ok()?;
+    let asking = || runtime.block_on(scene.cluster.wall_clock(node));
+    let told = std::thread::scope(|scope| scope.spawn(asking).join()).ok()??;
     let milliseconds = |time: SystemTime| {
         let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

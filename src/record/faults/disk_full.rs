@@ -77,7 +77,7 @@ impl Fault for DiskFull {
 }
 
 fn place(scene: &Scene, node: NodeId) -> Result<PathBuf, String> {
-    Ok(scene.disks()?.mount_point(scene.name(node)))
+    scene.disks()?.mounted_place(scene.name(node))
 }
 
 /// Takes up what is left; how many bytes that was.

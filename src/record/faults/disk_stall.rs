@@ -34,7 +34,7 @@ impl Fault for DiskStall {
 
     fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
         for &node in targets {
-            let place = scene.disks()?.mount_point(scene.name(node));
+            let place = scene.disks()?.mounted_place(scene.name(node))?;
             filesystem::freeze(&place).map_err(|error| format!("freezing {}: {error}", place.display()))?;
             // Only what is frozen cannot be frozen once more.
             match filesystem::freeze(&place).map_err(|error| error.raw_os_error()) {
@@ -46,15 +46,25 @@ impl Fault for DiskStall {
     }
 
     fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed> {
-        let mut thawed = Err(Unhealed::Harmless("nothing was frozen any more".into()));
+        let disks = scene.disks().map_err(Unhealed::Stays)?;
+        let (mut thawed, mut stays) = (false, None);
+        // What cannot be thawed must not keep the others frozen: their servers could not even die.
         for &node in targets {
-            let place = scene.disks().map_err(Unhealed::Stays)?.mount_point(scene.name(node));
-            match filesystem::thaw(&place) {
-                Ok(()) => thawed = Ok(()),
-                Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {}
-                Err(error) => return Err(Unhealed::Stays(format!("thawing {}: {error}", place.display()))),
+            let thaw = disks.mounted_place(scene.name(node)).map_err(|why| (why, None));
+            let thaw = thaw.and_then(|place| {
+                filesystem::thaw(&place)
+                    .map_err(|error| (format!("thawing {}: {error}", place.display()), error.raw_os_error()))
+            });
+            match thaw {
+                Ok(()) => thawed = true,
+                Err((_, Some(code))) if code == Errno::INVAL.raw_os_error() => {}
+                Err((why, _)) => stays = Some(why),
             }
         }
-        thawed.map(|()| vec![("thawed", Value::Bool(true))])
+        match stays {
+            Some(why) => Err(Unhealed::Stays(why)),
+            None if thawed => Ok(vec![("thawed", Value::Bool(true))]),
+            None => Err(Unhealed::Harmless("nothing was frozen any more".into())),
+        }
     }
 }

@@ -205,7 +205,8 @@ pub fn heal(journal: &Path) -> std::io::Result<Healed> {
 }
 
 /// Whether only the user of this process can have written a file.
-fn is_own(file: &std::fs::Metadata) -> bool {
+#[must_use]
+pub fn is_own(file: &std::fs::Metadata) -> bool {
     const OTHERS_WRITE: u32 = 0o022;
     file.uid() == rustix::process::geteuid().as_raw() && file.mode() & OTHERS_WRITE == 0
 }

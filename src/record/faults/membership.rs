@@ -67,8 +67,11 @@ fn told(change: &MembershipChange) -> Facts {
 
 fn wait(change: BoxFuture<'_, Result<MembershipChange, SystemError>>) -> Result<MembershipChange, String> {
     let runtime = Handle::try_current().map_err(|error| error.to_string())?;
-    match runtime.block_on(async { timeout(CHANGE_MAX, change).await }) {
-        Ok(change) => change.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("not within {CHANGE_MAX:?}")),
+    // A thread of its own, since a fault may also be healed where waiting is forbidden.
+    let waiting = || runtime.block_on(async { timeout(CHANGE_MAX, change).await });
+    match std::thread::scope(|scope| scope.spawn(waiting).join()) {
+        Ok(Ok(change)) => change.map_err(|error| error.to_string()),
+        Ok(Err(_)) => Err(format!("not within {CHANGE_MAX:?}")),
+        Err(_) => Err("the change panicked".into()),
     }
 }

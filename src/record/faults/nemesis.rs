@@ -5,6 +5,7 @@
 //! A line `leaders` follows whenever other nodes lead than before, as far as their servers tell. When clients have
 //! ended, a fault that still acts is healed at once; none outlives [`torment`].
 
+use super::acting::NotStruck;
 use super::journal::Journal;
 use super::schedule::{Schedule, Step};
 use super::target::Target;
@@ -160,7 +161,7 @@ impl Torment<'_> {
         };
         let (fault, scene, journal) = (step.fault, Arc::clone(&self.scene), self.journal.clone());
         let strike = spawn_blocking(move || match targets.as_slice() {
-            [] => Err(nobody.to_owned()),
+            [] => Err(nobody.to_owned().into()),
             _ => Acting::strike(fault, scene, targets, &journal),
         });
         let acting = match strike.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
@@ -168,9 +169,9 @@ impl Torment<'_> {
                 self.note(step, START, about(facts), None);
                 acting
             }
-            Err(why) => {
+            Err(NotStruck { why, stays }) => {
                 self.note(step, START, about(Vec::new()), Some(&why));
-                struck.idle = Some(why);
+                (struck.idle, struck.stays) = (Some(why), stays);
                 return struck;
             }
         };

@@ -49,19 +49,31 @@ impl Fault for Pause {
     }
 
     fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed> {
-        let pids = targets.iter().map(|&node| scene.pid(node)).collect::<Result<Vec<_>, _>>();
-        // A server that is gone is not paused any more, but it was not paused to the end either.
-        let pids = pids.map_err(Unhealed::Harmless)?;
-        for &pid in &pids {
+        let (mut continued, mut harmless, mut stays) = (Vec::new(), None, None);
+        // Whatever is the matter with one, the others must go on.
+        for &node in targets {
+            let pid = match scene.pid(node) {
+                Ok(pid) => pid,
+                // A server that is gone is not paused any more, but it was not paused to the end either.
+                Err(why) => {
+                    harmless = Some(why);
+                    continue;
+                }
+            };
             let was_stopped = process::state(pid) == Some('T');
-            process::signal(pid, Signal::CONT).map_err(Unhealed::Stays)?;
-            if process::until(pid, STOP_MAX, |state| state != Some('T')) == Some('T') {
-                return Err(Unhealed::Stays(format!("process {pid} did not go on")));
+            if let Err(why) = process::signal(pid, Signal::CONT) {
+                stays = Some(why);
+            } else if process::until(pid, STOP_MAX, |state| state != Some('T')) == Some('T') {
+                stays = Some(format!("process {pid} did not go on"));
+            } else if !was_stopped {
+                harmless = Some(format!("somebody else made process {pid} go on"));
             }
-            if !was_stopped {
-                return Err(Unhealed::Harmless(format!("somebody else made process {pid} go on")));
-            }
+            continued.push(pid);
         }
-        Ok(vec![("continued", list(&pids))])
+        match (stays, harmless) {
+            (Some(why), _) => Err(Unhealed::Stays(why)),
+            (None, Some(why)) => Err(Unhealed::Harmless(why)),
+            (None, None) => Ok(vec![("continued", list(&continued))]),
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::{Facts, Fault, FaultInfo, Scene, Unhealed};
 use crate::history::Value;
 use crate::record::cluster::filesystem;
 use crate::record::system::NodeId;
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs::File;
 use std::io::Write;
@@ -39,7 +40,8 @@ impl Fault for PowerCut {
 
     fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
         let disks = scene.disks()?;
-        let places: Vec<_> = targets.iter().map(|&node| disks.mount_point(scene.name(node))).collect();
+        let places =
+            targets.iter().map(|&node| disks.mounted_place(scene.name(node))).collect::<Result<Vec<_>, _>>()?;
         let pids = targets.iter().map(|&node| scene.pid(node)).collect::<Result<Vec<_>, _>>()?;
         // All at once, as one plug does it: the disks first, so that nothing is written in between.
         for place in &places {
@@ -64,7 +66,10 @@ impl Fault for PowerCut {
         let disks = scene.disks().map_err(Unhealed::Stays)?;
         for &node in targets {
             let name = scene.name(node);
-            // After half a strike it is still there, and dead.
+            // After half a strike both are still there, and the disk is dead.
+            if let Ok(pid) = scene.pid(node) {
+                kill_all(&[pid]).map_err(Unhealed::Stays)?;
+            }
             disks.unmount(name).and_then(|()| disks.mount(name)).map_err(Unhealed::Stays)?;
         }
         let mut facts = start(scene, targets)?;
@@ -79,5 +84,9 @@ fn expect_dead(place: &Path) -> Result<(), String> {
         file.write_all(b"x")?;
         file.sync_all()
     });
-    if probe.is_err() { Ok(()) } else { Err(format!("{} still takes data", place.display())) }
+    match probe {
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::IO | Errno::ROFS)) => Ok(()),
+        Err(error) => Err(format!("{} fails otherwise: {error}", place.display())),
+        Ok(()) => Err(format!("{} still takes data", place.display())),
+    }
 }

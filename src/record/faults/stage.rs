@@ -53,6 +53,11 @@ impl<'a> Stage<'a> {
         self.links.clone()
     }
 
+    /// Removes the disks, when nobody uses them any more; what could not be removed, in words.
+    pub(in crate::record) fn clear(&mut self) -> Vec<String> {
+        self.disks.as_mut().map(LaidDisks::clear).unwrap_or_default()
+    }
+
     /// Carries out the schedule on a cluster, until it is done and `over` has turned true.
     pub(in crate::record) async fn torment(
         &self,

@@ -214,3 +214,46 @@ fn a_history_whose_nodes_were_not_read_is_undecided() {
     assert_eq!(said(&history, Claim::Convergent), Said::Undecided);
     assert_eq!(agreement(&history), None);
 }
+
+/// A write, and what two nodes returned after it, with lines in between.
+fn two_nodes(head: &str, first: &str, between: &str, second: &str) -> History {
+    let read = |process: u32, end: &str| {
+        format!(
+            r#"{{"process":{process},"type":"invoke","f":"read","value":null}}
+{{"process":{process},{end}}}
+"#
+        )
+    };
+    let write = r#"{"process":0,"type":"invoke","f":"write","value":1}
+{"process":0,"type":"ok","f":"write","value":1}
+{"process":"nemesis","type":"info","f":"work-ended"}
+"#;
+    let (first, second) = (read(2, first), read(3, second));
+    history(&format!("{head}\n{write}{first}{between}{second}"))
+}
+
+const RIGHT: &str = r#""type":"ok","f":"read","value":1,"node":"n1""#;
+const STALE: &str = r#""type":"ok","f":"read","value":null,"node":"n2""#;
+const SILENT: &str = "{\"process\":4,\"type\":\"invoke\",\"f\":\"read\",\"value\":null}\n{\"process\":4,\"type\":\"fail\",\"f\":\"read\",\"value\":null,\"node\":\"n2\"}\n";
+const SETTLED: &str = "{\"process\":\"nemesis\",\"type\":\"info\",\"f\":\"settled\"}\n";
+
+#[test]
+fn what_a_node_said_before_it_fell_silent_is_not_held_against_it() {
+    let head = r#"{"consistory":1,"topology":{"n1":"","n2":""}}"#;
+    assert_eq!(said(&two_nodes(head, STALE, "", RIGHT), Claim::Convergent), Said::Violated);
+    assert_eq!(said(&two_nodes(head, STALE, SILENT, RIGHT), Claim::Convergent), Said::Undecided);
+}
+
+#[test]
+fn of_a_recorded_run_only_what_was_read_after_the_system_had_settled_counts() {
+    let recorded = r#"{"consistory":1,"run":"x","topology":{"n1":"","n2":""}}"#;
+    let early = two_nodes(recorded, STALE, SETTLED, RIGHT);
+    assert_eq!(said(&early, Claim::Convergent), Said::Undecided, "n2 was not read after that");
+    assert_eq!(said(&two_nodes(recorded, STALE, "", RIGHT), Claim::Convergent), Said::Undecided, "it ended before");
+    let both = [RIGHT.replace("n1", "n2"), RIGHT.to_owned()];
+    let agreed = format!(
+        "{SETTLED}{{\"process\":5,\"type\":\"invoke\",\"f\":\"read\",\"value\":null}}\n{{\"process\":5,{}}}\n",
+        both[0]
+    );
+    assert_eq!(said(&two_nodes(recorded, STALE, &agreed, &both[1]), Claim::Convergent), Said::Holds);
+}
