@@ -172,17 +172,16 @@ impl Worker {
         cluster: &dyn Cluster,
         scheduled: Option<Instant>,
     ) -> Result<Instant, Halt> {
-        self.rest(shared).await;
+        let pause = self.generator.pause();
+        if !pause.is_zero() || self.wakefulness.is_asleep() {
+            self.rest(pause, shared).await;
+        }
         let action = self.generator.next();
         self.perform(action, shared, cluster, scheduled).await
     }
 
     /// Waits as long as the workload wants, or until what the client holds is lost, and as long as it is put to sleep.
-    async fn rest(&mut self, shared: &Shared) {
-        let pause = self.generator.pause();
-        if pause.is_zero() && !self.wakefulness.is_asleep() {
-            return;
-        }
+    async fn rest(&mut self, pause: Duration, shared: &Shared) {
         let mut stop = shared.stop.clone();
         if !pause.is_zero() {
             let lost = self.client.as_mut().map_or_else(|| pending().boxed(), |client| client.lost());
@@ -218,7 +217,9 @@ impl Worker {
             let completed = shared.recorder.complete(process, &action, &result);
             self.tell_of_locks(&action, &result);
             let counts = shared.counts_of(self.slot);
-            counts.again.fetch_add(u64::from(retry.is_some()), Ordering::Relaxed);
+            if retry.is_some() {
+                counts.again.fetch_add(1, Ordering::Relaxed);
+            }
             let failure = match result {
                 Ok(reply) => {
                     counts.ok.fetch_add(1, Ordering::Relaxed);
