@@ -83,6 +83,11 @@ impl Adapter for Etcd {
         Settings::of(backend).ok().map(|settings| settings.nodes)
     }
 
+    /// Nothing in it is sharded.
+    fn suffers(&self, fault: &str) -> bool {
+        fault != "slot-migration"
+    }
+
     fn start<'a>(
         &'a self,
         backend: &'a Backend,

@@ -23,6 +23,7 @@ use futures_util::future::BoxFuture;
 use health::LOOK;
 use link::Access;
 use local::Servers;
+use parking_lot::Mutex;
 use placement::Placement;
 use running::Running;
 use settings::{Settings, Topology};
@@ -45,6 +46,7 @@ mod placement;
 mod running;
 mod sentinel;
 mod settings;
+mod slots;
 mod standalone;
 
 /// A primary and its replicas, each with a sentinel beside it.
@@ -108,6 +110,7 @@ async fn run(backend: &Backend, deadline: Instant) -> Result<Running, SystemErro
         folder: backend.folder.clone(),
         versions: Vec::new(),
         config: Vec::new(),
+        away: Mutex::default(),
     };
     running.until_healthy(deadline).await?;
     running.introduce().await?;

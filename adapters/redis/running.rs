@@ -9,9 +9,11 @@ use super::directory::Site;
 use super::health::{LOOK, bounded, info, pause, until_healthy};
 use super::local::{Servers, server};
 use super::settings::{Settings, Topology};
-use super::{cluster, existing, members, sentinel};
+use super::slots::Away;
+use super::{cluster, existing, members, sentinel, slots};
 use crate::record::system::{Client, Cluster, Failure, MembershipChange, Node, NodeId, ReadFrom, SystemError};
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +33,8 @@ pub(super) struct Running {
     pub(super) folder: PathBuf,
     pub(super) versions: Vec<(String, String)>,
     pub(super) config: Vec<(String, String)>,
+    /// The slots that are away from their primary.
+    pub(super) away: Mutex<Option<Away>>,
 }
 
 impl Running {
@@ -246,6 +250,20 @@ impl Cluster for Running {
 
     fn restore_members(&self, _: NodeId) -> BoxFuture<'_, Result<MembershipChange, SystemError>> {
         Box::pin(async { Ok(members::who_leads(&self.site).await) })
+    }
+
+    fn migrate_slots(&self, node: NodeId, back: bool) -> BoxFuture<'_, Result<MembershipChange, SystemError>> {
+        Box::pin(async move {
+            if back {
+                let away = self.away.lock().take();
+                let Some(away) = away else { return Ok(members::who_leads(&self.site).await) };
+                return slots::migrate(&self.site, &away, true).await;
+            }
+            let away = slots::choose(&self.site, node).await?;
+            // Before it begins: half a move is undone too.
+            *self.away.lock() = Some(away.clone());
+            slots::migrate(&self.site, &away, false).await
+        })
     }
 
     fn restart(&self, node: NodeId) -> Result<(), SystemError> {

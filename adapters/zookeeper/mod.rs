@@ -88,6 +88,11 @@ impl Adapter for ZooKeeper {
         settings::Settings::of(backend).ok().map(|settings| settings.nodes)
     }
 
+    /// Nothing in it is sharded.
+    fn suffers(&self, fault: &str) -> bool {
+        fault != "slot-migration"
+    }
+
     fn start<'a>(
         &'a self,
         backend: &'a Backend,

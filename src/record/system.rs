@@ -135,6 +135,15 @@ pub trait Cluster: Send + Sync {
         Box::pin(async { Err(SystemError::Other("its members cannot be changed".into())) })
     }
 
+    /// Moves some of what a node is responsible for to another node, or what was moved back.
+    ///
+    /// # Errors
+    /// Why that is not possible.
+    fn migrate_slots(&self, node: NodeId, back: bool) -> BoxFuture<'_, Result<MembershipChange, SystemError>> {
+        let _ = (node, back);
+        Box::pin(async { Err(SystemError::Other("it has no slots".into())) })
+    }
+
     /// Starts the ended server of a node again, as it was first started, with the data that it has kept. Does not wait
     /// until it is ready.
     ///

@@ -231,6 +231,15 @@ fn a_redis_cluster_primary_hands_over_without_losing_anything() {
 }
 
 #[test]
+fn slots_of_a_redis_cluster_move_and_come_back_without_losing_anything() {
+    holds(
+        "redis:cluster",
+        "slot-migration:n1",
+        "-w set --rate 500 --fault-warm-up 1s --fault-length 1s --fault-pause 1s",
+    );
+}
+
+#[test]
 fn a_redis_sentinel_failover_loses_what_the_old_primary_acknowledges_meanwhile() {
     breaks(
         "redis:sentinel",

@@ -60,12 +60,12 @@ impl Fault for Membership {
     }
 }
 
-fn told(change: &MembershipChange) -> Facts {
+pub(super) fn told(change: &MembershipChange) -> Facts {
     let list = |names: &[String]| Value::List(names.iter().map(|name| Value::text(name)).collect());
     vec![("done", Value::text(&change.done)), ("before", list(&change.before)), ("after", list(&change.after))]
 }
 
-fn wait(change: BoxFuture<'_, Result<MembershipChange, SystemError>>) -> Result<MembershipChange, String> {
+pub(super) fn wait(change: BoxFuture<'_, Result<MembershipChange, SystemError>>) -> Result<MembershipChange, String> {
     let runtime = Handle::try_current().map_err(|error| error.to_string())?;
     // A thread of its own, since a fault may also be healed where waiting is forbidden.
     let waiting = || runtime.block_on(async { timeout(CHANGE_MAX, change).await });

@@ -40,6 +40,7 @@ mod scene;
 pub mod schedule;
 mod setting;
 mod shell;
+mod slot_migration;
 mod slow;
 pub(super) mod stage;
 pub mod target;
@@ -68,6 +69,7 @@ pub fn all() -> &'static [&'static dyn Fault] {
         &clock::JUMP,
         &clock::SKEW,
         &membership::Membership,
+        &slot_migration::SlotMigration,
     ]
 }
 
