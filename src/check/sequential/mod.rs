@@ -15,6 +15,7 @@
 
 mod forced;
 mod run;
+mod tries;
 
 use super::budget::{Budget, Stop};
 use super::transactions::{INITIAL, Transactions};
