@@ -91,7 +91,8 @@ impl<'t> Run<'t> {
         }
     }
 
-    /// See the module above: runs, learns and tries.
+    /// See the module above: runs, learns and tries. At most [`RINGS_MAX`] rings, each of which takes back a part of the
+    /// run, which takes O(sessions) a step.
     pub(super) fn guided(mut self, forced: &mut Forced<'_>, budget: &Budget) -> Guided {
         let mut tries = Tries::default();
         for _ in 0..RINGS_MAX {
@@ -101,26 +102,14 @@ impl<'t> Run<'t> {
             if self.order.len() == self.transactions.len() {
                 return Guided::Found(Found::Order(self.order));
             }
-            let mut circle = Circle::default();
-            let mut choices: Vec<Edge> = Vec::new();
-            for (edge, of) in self.ring() {
-                let Some(of) = of else {
-                    circle.push(edge, &tries);
-                    continue;
-                };
-                let overwriting = Edge { before: of, after: edge.after };
-                circle.push_reader(edge.before, of);
-                if tries.contains(overwriting) || forced.contains(overwriting) {
-                    circle.push(overwriting, &tries);
-                } else {
-                    choices.push(overwriting);
-                }
-            }
+            let (circle, choices) = self.circle(&tries, forced);
             let Some(latest) = choices.iter().max_by_key(|edge| self.places[edge.before as usize]) else {
                 match tries.learn(circle, forced) {
                     Lesson::NoOrder(core) => return Guided::Found(Found::NoOrder(core)),
                     Lesson::Changed { new, gone } => {
-                        gone.into_iter().for_each(|edge| self.allow(edge));
+                        for edge in gone {
+                            self.allow(edge);
+                        }
                         self.require(new);
                     }
                 }
@@ -136,6 +125,27 @@ impl<'t> Run<'t> {
             self.require(edge);
         }
         Guided::Unclear
+    }
+
+    /// What goes round in a circle when nothing can run, and the overwritings in it of which nothing is known: the
+    /// order of the run alone is why the one came before the other.
+    fn circle(&self, tries: &Tries, forced: &Forced<'_>) -> (Circle, Vec<Edge>) {
+        let (mut circle, mut choices) = (Circle::default(), Vec::new());
+        for (edge, of) in self.ring() {
+            let Some(of) = of else {
+                circle.push(edge, tries);
+                continue;
+            };
+            circle.push_reader(edge.before, of);
+            let overwriting = Edge { before: of, after: edge.after };
+            if tries.contains(overwriting) || forced.contains(overwriting) {
+                circle.push(overwriting, tries);
+            } else {
+                circle.push_member(edge.after);
+                choices.push(overwriting);
+            }
+        }
+        (circle, choices)
     }
 
     /// Runs until nothing can be run.

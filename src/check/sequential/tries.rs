@@ -17,8 +17,8 @@ pub(super) struct Circle {
     tried: Vec<Edge>,
     /// The others: of sources, or forced.
     rest: Vec<Edge>,
-    /// The readers, and those whose versions they read, that put edges into it.
-    readers: Vec<u32>,
+    /// Who else shows it: readers and those whose versions they read and overwrite.
+    members: Vec<u32>,
 }
 
 impl Circle {
@@ -30,13 +30,18 @@ impl Circle {
 
     /// Adds that a reader of what `of` wrote comes before the next writer.
     pub(super) fn push_reader(&mut self, reader: u32, of: u32) {
-        self.readers.extend([reader, of]);
+        self.members.extend([reader, of]);
+    }
+
+    /// Adds who overwrites what a reader read.
+    pub(super) fn push_member(&mut self, transaction: u32) {
+        self.members.push(transaction);
     }
 
     fn merge(&mut self, other: &Self) {
         self.tried.extend(&other.tried);
         self.rest.extend(&other.rest);
-        self.readers.extend(&other.readers);
+        self.members.extend(&other.members);
         self.tidy();
     }
 
@@ -45,8 +50,8 @@ impl Circle {
         self.tried.dedup();
         self.rest.sort_unstable();
         self.rest.dedup();
-        self.readers.sort_unstable();
-        self.readers.dedup();
+        self.members.sort_unstable();
+        self.members.dedup();
     }
 }
 
@@ -99,7 +104,7 @@ impl Tries {
     pub(super) fn infer(&mut self, edge: Edge, mut circle: Circle, forced: &mut Forced<'_>) {
         circle.tidy();
         if circle.tried.is_empty() {
-            forced.add(edge, Why::Ring(circle.rest, circle.readers));
+            forced.add(edge, Why::Ring(circle.rest, circle.members));
         } else {
             self.add(edge, Ground::Circle(circle));
         }
@@ -111,7 +116,7 @@ impl Tries {
         loop {
             let number = |edge: &Edge| self.edges[edge].number;
             let Some(at) = (0..circle.tried.len()).max_by_key(|&at| number(&circle.tried[at])) else {
-                return Lesson::NoOrder(forced.core(&circle.rest, circle.readers));
+                return Lesson::NoOrder(forced.core(&circle.rest, circle.members));
             };
             let latest = circle.tried.remove(at);
             if let Ground::Circle(reason) = &self.edges[&latest].ground {

@@ -5,14 +5,17 @@ use consistory::check::guarantee::Claim;
 use consistory::check::judge::{Question, judge};
 use consistory::check::verdict::{Contradiction, Verdict, WrongReadKind};
 use consistory::history::formats::{self, ReadOptions};
+use std::fmt::Write;
 
 /// The verdict on causal consistency of registers that hold 0 at first; lines are process, type, function, key, value.
 fn causal(events: &[(u32, &str, &str, &str, &str)]) -> Verdict {
     let mut text = "{\"consistory\":1,\"initial\":0}\n".to_owned();
     for (process, kind, function, key, value) in events {
-        text += &format!(
-            "{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"{function}\",\"key\":\"{key}\",\"value\":{value}}}\n"
-        );
+        writeln!(
+            text,
+            "{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"{function}\",\"key\":\"{key}\",\"value\":{value}}}"
+        )
+        .expect("a text can be written to");
     }
     let history = formats::read(text.as_bytes(), "events", None, &ReadOptions::default()).expect("a history");
     let question = Question { claims: vec![Claim::Causal], ..Question::default() };
