@@ -149,10 +149,10 @@ impl<'t> Forced<'t> {
         round.candidates.clear();
         for entry in self.writers.entries(read.key) {
             let row = self.writers.row(entry);
-            let is_before = |&writer: &u32| {
-                read.source != INITIAL && !clocks.precedes(transactions, read.source, writer) || writer == reader
-            };
+            let is_before =
+                |&writer: &u32| read.source != INITIAL && !clocks.precedes(transactions, read.source, writer);
             let Some(&writer) = row.get(row.partition_point(is_before)) else { continue };
+            // Where the reader itself is the first one, its session puts it before the others.
             if writer != reader && !clocks.precedes(transactions, reader, writer) {
                 round.candidates.push(writer);
             }
