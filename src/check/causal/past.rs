@@ -136,21 +136,23 @@ impl<'t> Scan<'t> {
         for read in transactions.reads(reader) {
             let writers = self.versions.writers(read.key);
             let end = &mut self.ends[read.key as usize];
-            while writers.get(*end).is_some_and(|&(rank, _)| rank < self.versions.rank(reader)) {
+            while writers.get(*end).is_some_and(|&writer| self.versions.rank(writer) < self.versions.rank(reader)) {
                 *end += 1;
             }
             let (writers, from) = (&writers[..*end], self.versions.horizon(read.source));
-            let many = writers.len().checked_sub(self.few + 1).is_some_and(|at| writers[at].0 >= from);
+            let many =
+                writers.len().checked_sub(self.few + 1).is_some_and(|at| self.versions.rank(writers[at]) >= from);
             if many { self.by_session(*read, reader)? } else { self.one_by_one(writers, from, read.source, reader)? }
         }
         if self.convergent { Ok(()) } else { self.explains_itself() }
     }
 
     /// Looks at the last one in the past of every session's writers among those whose rank is at least `from`.
-    fn one_by_one(&mut self, writers: &[(u32, u32)], from: u32, source: u32, reader: u32) -> Result<(), Found> {
+    fn one_by_one(&mut self, writers: &[u32], from: u32, source: u32, reader: u32) -> Result<(), Found> {
         self.read += 1;
         let past = self.clocks.row(reader);
-        for &(_, writer) in writers.iter().rev().take_while(|&&(rank, _)| rank >= from) {
+        let versions = self.versions;
+        for &writer in writers.iter().rev().take_while(|&&writer| versions.rank(writer) >= from) {
             let session = self.transactions.session(writer);
             let at = session as usize;
             let is_past = writer < self.transactions.of_session(session).start + past[at];

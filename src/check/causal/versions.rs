@@ -15,8 +15,8 @@ pub struct Versions {
     in_order: Vec<u32>,
     ranks: Vec<u32>,
     horizons: Vec<u32>,
-    /// For each key the ranks and numbers of its writers, ascending.
-    by_key: Rows<(u32, u32)>,
+    /// For each key its writers, ascending by rank.
+    by_key: Rows<u32>,
 }
 
 impl Versions {
@@ -26,10 +26,8 @@ impl Versions {
         let ranks = ranks(transactions);
         let horizons = transactions.all().map(|at| horizon(transactions, clocks, &ranks, at)).collect();
         let in_order = by_rank(&ranks);
-        let writes = in_order.iter().flat_map(|&writer| {
-            let rank = ranks[writer as usize];
-            transactions.writes(writer).iter().map(move |&key| (key, (rank, writer)))
-        });
+        let of = |&writer: &u32| transactions.writes(writer).iter().map(move |&key| (key, writer));
+        let writes = in_order.iter().flat_map(of);
         let by_key = Rows::grouped(transactions.key_count(), writes);
         Self { in_order, ranks, horizons, by_key }
     }
@@ -46,9 +44,9 @@ impl Versions {
         &self.in_order
     }
 
-    /// The ranks and numbers of a key's writers, ascending.
+    /// A key's writers, ascending by rank.
     #[must_use]
-    pub fn writers(&self, key: u32) -> &[(u32, u32)] {
+    pub fn writers(&self, key: u32) -> &[u32] {
         self.by_key.row(key)
     }
 

@@ -24,8 +24,6 @@ pub(super) enum Why {
     Way(u32, u32, u32),
     /// Without it these go round in a circle; some readers show that.
     Ring(Vec<Edge>, Vec<u32>),
-    /// Nothing: it was tried.
-    Tried,
 }
 
 #[derive(Clone, Debug)]
@@ -56,9 +54,9 @@ impl<'t> Forced<'t> {
         self.known.iter().map(|known| known.edge)
     }
 
-    /// Whether an edge was only tried.
-    pub(super) fn was_tried(&self, edge: Edge) -> bool {
-        self.numbers.get(&edge).is_some_and(|&number| matches!(self.known[number as usize].why, Why::Tried))
+    /// Whether that edge is known.
+    pub(super) fn contains(&self, edge: Edge) -> bool {
+        self.numbers.contains_key(&edge)
     }
 
     /// Adds an edge; whether it is new.
@@ -70,17 +68,6 @@ impl<'t> Forced<'t> {
             self.into.entry(edge.after).or_default().push(number);
         }
         is_new
-    }
-
-    /// Forgets what was only tried.
-    pub(super) fn forget_tried(&mut self) {
-        let kept: Vec<Known> = self.known.drain(..).filter(|known| !matches!(known.why, Why::Tried)).collect();
-        self.numbers.clear();
-        self.into.clear();
-        // Nothing is explained any more by numbers of edges after this: a search without tries follows.
-        for known in kept {
-            self.add(known.edge, known.why);
-        }
     }
 
     fn count(&self) -> u32 {
@@ -162,10 +149,10 @@ impl<'t> Forced<'t> {
         round.candidates.clear();
         for entry in self.writers.entries(read.key) {
             let row = self.writers.row(entry);
-            let is_before = |&writer: &u32| {
-                read.source != INITIAL && !clocks.precedes(transactions, read.source, writer) || writer == reader
-            };
+            let is_before =
+                |&writer: &u32| read.source != INITIAL && !clocks.precedes(transactions, read.source, writer);
             let Some(&writer) = row.get(row.partition_point(is_before)) else { continue };
+            // Where the reader itself is the first one, its session puts it before the others.
             if writer != reader && !clocks.precedes(transactions, reader, writer) {
                 round.candidates.push(writer);
             }
@@ -203,7 +190,7 @@ impl<'t> Forced<'t> {
                 Why::Way(first, last, known) if first != last => {
                     core.extend(self.way(*first, *last, *known, &mut pending));
                 }
-                Why::Way(..) | Why::Tried => {}
+                Why::Way(..) => {}
                 Why::Ring(ring, readers) => {
                     core.extend(readers);
                     core.extend(ring.iter().flat_map(|edge| [edge.before, edge.after]));

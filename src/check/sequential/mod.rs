@@ -7,7 +7,8 @@
 //!    convergence and causal memory derive, so that their violations are found here.
 //! 2. [`run`], *guided*: sessions are run as far as they can be; what a version that still has readers keeps from being
 //!    overwritten shows, where all are stuck, a ring of waits. If one overwriting is its only step that is not forced, the
-//!    opposite is, and is learned; otherwise one is tried the other way round. The run goes on where the wrong one was.
+//!    opposite is, and is learned; otherwise one is tried the other way round, and where a ring holds nothing but what is
+//!    forced or was tried, [`tries`] finds out what to give up. The run goes on where the wrong one was.
 //! 3. [`run`], *exhaustive*: depth first over how far each session has been run, with a memo, and what was learned.
 //!
 //! An order is an answer only after [`replays`] has checked it. Exact in both directions; the last step may end with the
@@ -15,6 +16,7 @@
 
 mod forced;
 mod run;
+mod tries;
 
 use super::budget::{Budget, Stop};
 use super::transactions::{INITIAL, Transactions};

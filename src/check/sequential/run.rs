@@ -6,22 +6,23 @@
 //! still be run afterwards, since what it overwrites has no readers left.
 
 use super::Found;
-use super::forced::{Forced, Why};
-use crate::check::budget::Budget;
+use super::forced::Forced;
+use super::tries::{Circle, Lesson, Tries};
+use crate::check::budget::{Budget, Stop};
 use crate::check::precedence::{Edge, ranks};
 use crate::check::transactions::{INITIAL, Rows, Transactions};
 use rustc_hash::FxHashSet;
 
 /// Not run yet; no version.
 const NONE: u32 = u32::MAX;
-/// So many things are tried before every order is.
-const TRIES_MAX: u32 = 20_000;
+/// So many rings teach something before every order is tried.
+const RINGS_MAX: u32 = 200_000;
 
 /// What the guided run came to.
 pub(super) enum Guided {
     /// An answer.
     Found(Found),
-    /// What was tried contradicts what is forced, which says nothing.
+    /// Too much was tried, which says nothing.
     Unclear,
 }
 
@@ -90,45 +91,89 @@ impl<'t> Run<'t> {
         }
     }
 
-    /// See the module above: runs, learns and tries.
+    /// See the module above: runs, learns and tries. At most [`RINGS_MAX`] rings, each of which takes back a part of the
+    /// run, which takes O(sessions) a step.
     pub(super) fn guided(mut self, forced: &mut Forced<'_>, budget: &Budget) -> Guided {
-        let mut tries = 0;
-        loop {
-            self.run_what_is_unread();
+        let mut tries = Tries::default();
+        for _ in 0..RINGS_MAX {
+            if let Some(stop) = self.run_as_far_as_possible(budget) {
+                return Guided::Found(Found::Stopped(stop));
+            }
             if self.order.len() == self.transactions.len() {
                 return Guided::Found(Found::Order(self.order));
             }
-            if let Some(stop) = budget.exceeded() {
-                return Guided::Found(Found::Stopped(stop));
-            }
-            if let Some(&next) = self.runnable().last() {
-                self.take(next);
-                continue;
-            }
-            let ring = self.ring();
-            let edges: Vec<Edge> = ring.iter().map(|&(edge, _)| edge).collect();
-            let readers: Vec<u32> = ring.iter().filter_map(|&(edge, of)| of.map(|_| edge.before)).collect();
-            let unsure = edges.iter().filter(|&&edge| forced.was_tried(edge)).count();
-            let overwritings = ring.iter().filter_map(|&(edge, of)| Some((of?, edge.after)));
-            let Some((of, by)) = overwritings.clone().max_by_key(|&(of, _)| self.places[of as usize]) else {
-                if unsure > 0 {
-                    forced.forget_tried();
-                    return Guided::Unclear;
+            let (circle, choices) = self.circle(&tries, forced);
+            let Some(latest) = choices.iter().max_by_key(|edge| self.places[edge.before as usize]) else {
+                match tries.learn(circle, forced) {
+                    Lesson::NoOrder(core) => return Guided::Found(Found::NoOrder(core)),
+                    Lesson::Changed { new, gone } => {
+                        for edge in gone {
+                            self.allow(edge);
+                        }
+                        self.require(new);
+                    }
                 }
-                return Guided::Found(Found::NoOrder(forced.core(&edges, Vec::new())));
+                continue;
             };
-            let certain = unsure == 0 && overwritings.count() == 1;
-            tries += u32::from(!certain);
-            if tries > TRIES_MAX {
-                forced.forget_tried();
-                return Guided::Unclear;
-            }
             // Not after it, hence before it.
-            let edge = Edge { before: by, after: of };
-            let why = if certain { Why::Ring(edges, readers) } else { Why::Tried };
-            forced.add(edge, why);
-            self.forced[of as usize].push(by);
-            self.undo_to(self.places[of as usize] as usize);
+            let edge = Edge { before: latest.after, after: latest.before };
+            if choices.len() == 1 {
+                tries.infer(edge, circle, forced);
+            } else {
+                tries.choose(edge);
+            }
+            self.require(edge);
+        }
+        Guided::Unclear
+    }
+
+    /// What goes round in a circle when nothing can run, and the overwritings in it of which nothing is known: the
+    /// order of the run alone is why the one came before the other.
+    fn circle(&self, tries: &Tries, forced: &Forced<'_>) -> (Circle, Vec<Edge>) {
+        let (mut circle, mut choices) = (Circle::default(), Vec::new());
+        for (edge, of) in self.ring() {
+            let Some(of) = of else {
+                circle.push(edge, tries);
+                continue;
+            };
+            circle.push_reader(edge.before, of);
+            let overwriting = Edge { before: of, after: edge.after };
+            if tries.contains(overwriting) || forced.contains(overwriting) {
+                circle.push(overwriting, tries);
+            } else {
+                circle.push_member(edge.after);
+                choices.push(overwriting);
+            }
+        }
+        (circle, choices)
+    }
+
+    /// Runs until nothing can be run.
+    fn run_as_far_as_possible(&mut self, budget: &Budget) -> Option<Stop> {
+        loop {
+            self.run_what_is_unread();
+            if let Some(stop) = budget.exceeded() {
+                return Some(stop);
+            }
+            let &next = self.runnable().last()?;
+            self.take(next);
+        }
+    }
+
+    /// Puts an edge between what was run and what will be.
+    fn require(&mut self, edge: Edge) {
+        self.forced[edge.after as usize].push(edge.before);
+        let (before, after) = (self.places[edge.before as usize], self.places[edge.after as usize]);
+        if after != NONE && (before == NONE || before > after) {
+            self.undo_to(after as usize);
+        }
+    }
+
+    /// Takes back what was required.
+    fn allow(&mut self, edge: Edge) {
+        let before = &mut self.forced[edge.after as usize];
+        if let Some(at) = before.iter().position(|&other| other == edge.before) {
+            before.swap_remove(at);
         }
     }
 

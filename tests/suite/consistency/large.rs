@@ -60,6 +60,30 @@ fn one_wrong_order_among_thousands_of_operations_is_found_and_explained() {
     }
 }
 
+/// So many sessions at once are concurrent that a few of thousands of choices are wrong.
+fn fifty_sessions(keys: u32, seed: u64) -> StoreOptions {
+    StoreOptions { ops: 30_000, sessions: 50, keys, seed, ..options("replicated-log") }
+}
+
+#[test]
+fn an_order_of_fifty_sessions_is_found_though_choices_on_the_way_to_it_are_wrong() {
+    for (seed, keys) in (0..).zip([1, 5, 100]) {
+        let finding = find(&fifty_sessions(keys, seed), "sequential");
+        let Verdict::Holds(witness) = &finding.verdict else { panic!("{keys} keys: {:?}", finding.verdict) };
+        assert_eq!(witness.orders[0].1.len(), finding.operations, "{keys} keys: the order is of all operations");
+    }
+}
+
+#[test]
+fn one_wrong_order_among_a_hundred_thousand_operations_of_fifty_sessions_is_found() {
+    for (seed, keys) in (0..).zip([5, 100]) {
+        let options = StoreOptions { ops: 100_000, plant: Some(Plant::Divergence), ..fifty_sessions(keys, seed) };
+        let finding = find(&options, "sequential");
+        let Verdict::Violated(violation) = &finding.verdict else { panic!("{keys} keys: {:?}", finding.verdict) };
+        assert!(violation.core.len() <= 8 && violation.verified, "{keys} keys: {violation:?}");
+    }
+}
+
 #[test]
 fn replicas_that_merge_are_not_sequential() {
     let finding = find(&options("causal-store"), "sequential");
