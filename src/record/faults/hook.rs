@@ -137,6 +137,10 @@ impl Fault for Hook {
 
     fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {
         let command = &self.commands()?.heal;
+        // Before anything is done: who is not well now cannot be healed either.
+        for &node in targets {
+            self.ask(scene, node).map_err(|why| format!("{} is not well before: {why}", scene.name(node)))?;
+        }
         let one = |&node| Undo::Command { command: command.clone(), variables: variables(scene, node) };
         Ok(targets.iter().map(one).collect())
     }
