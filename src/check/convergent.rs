@@ -19,7 +19,7 @@ use super::judge::Question;
 use super::session_kind::{SessionName, SessionNames};
 use super::verdict::{Contradiction, Diverged, Undecided, Verdict, Violation, Why, Witness, WrongRead, WrongReadKind};
 use crate::history::fault_windows::{SETTLED, WORK_ENDED, fault_windows, work_ended};
-use crate::history::{History, Nanos, OpId, Operation, Outcome, Symbol, Value, ValueId};
+use crate::history::{History, Nanos, OpId, Operation, Outcome, Symbol, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 
@@ -183,14 +183,7 @@ struct Scene<'h> {
 
 impl Scene<'_> {
     fn initial(&self, key: ValueId) -> ValueId {
-        let id = |value: &Value| self.history.values().id_of(value);
-        match self.question.initial.as_ref().or(self.history.header().initial.as_ref()) {
-            None => ValueId::NIL,
-            Some(Value::Map(pairs)) => {
-                pairs.iter().find(|(name, _)| id(name) == key).map_or(ValueId::NIL, |(_, value)| id(value))
-            }
-            Some(value) => id(value),
-        }
+        self.question.initial_of(self.history, key)
     }
 
     fn work(&self) -> impl Iterator<Item = Operation<'_>> {

@@ -28,7 +28,7 @@ use super::partition::{Part, by_key};
 use super::problem::Problem;
 use super::transactions::is_key_value;
 use crate::history::fault_windows::{FaultWindow, WORK_ENDED, fault_windows};
-use crate::history::{History, Nanos, OpId, Operation, Outcome, Rank, Value, ValueId};
+use crate::history::{History, Nanos, OpId, Operation, Outcome, Rank, ValueId};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -211,14 +211,7 @@ struct Scene<'h> {
 
 impl Scene<'_> {
     fn initial(&self, key: ValueId) -> ValueId {
-        let id = |value: &Value| self.history.values().id_of(value);
-        match self.question.initial.as_ref().or(self.history.header().initial.as_ref()) {
-            None => ValueId::NIL,
-            Some(Value::Map(pairs)) => {
-                pairs.iter().find(|(name, _)| id(name) == key).map_or(ValueId::NIL, |(_, value)| id(value))
-            }
-            Some(value) => id(value),
-        }
+        self.question.initial_of(self.history, key)
     }
 
     fn is_inside(&self, time: Nanos) -> bool {
