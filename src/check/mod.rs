@@ -7,6 +7,7 @@ mod agreed_orders;
 pub mod answer;
 pub mod budget;
 pub mod causal;
+pub mod clocks;
 pub mod convergent;
 mod cycle;
 pub mod guarantee;

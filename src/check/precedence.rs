@@ -1,10 +1,10 @@
-//! Orders over transactions: running every session as far as its predecessors allow, and clocks of what came before.
+//! Orders over transactions: running every session as far as its predecessors allow.
 //!
 //! A relation that contains the order of every session is acyclic exactly when all sessions can be run to their ends,
 //! each transaction after its predecessors. Where they are stuck, the sessions wait for one another in a ring of at most
 //! as many edges as there are sessions: a short cycle for nothing.
 //!
-//! Complexity: O(transactions + edges + waits × sessions); clocks take 4 bytes a transaction and session.
+//! Complexity: O(transactions + edges + waits × sessions).
 
 use super::budget::{Budget, Stop};
 use super::transactions::{INITIAL, Rows, Transactions};
@@ -125,85 +125,6 @@ fn depths(transactions: &Transactions) -> Vec<u32> {
     });
     assert!(done.is_ok(), "the causal order was found to be acyclic before");
     depths
-}
-
-/// For every transaction how many of each session's come before it.
-#[derive(Clone, Debug)]
-pub struct Clocks {
-    sessions: usize,
-    entries: Vec<u32>,
-}
-
-impl Clocks {
-    /// The clocks of the causal order: what a session did before, and what was read, with all that came before that.
-    /// What they take stays reserved: they live as long as the judgement.
-    ///
-    /// # Errors
-    /// A cycle, or the end of the budget.
-    pub fn causal(transactions: &Transactions, budget: &Budget) -> Result<Self, Stuck> {
-        Self::over(transactions, None, budget)
-    }
-
-    /// The clocks of sessions, sources and `also.row(t)` before `t`; see [`Self::causal`].
-    ///
-    /// # Errors
-    /// A cycle, or the end of the budget.
-    pub fn over(transactions: &Transactions, also: Option<&Rows<u32>>, budget: &Budget) -> Result<Self, Stuck> {
-        let sessions = transactions.session_count();
-        let bytes = 4 * (transactions.len() * sessions) as u64;
-        budget.reserve(bytes).map_err(Stuck::Stopped)?;
-        let mut entries = vec![0_u32; transactions.len() * sessions];
-        let done = schedule(transactions, also, budget, |current| {
-            let row = current as usize * sessions;
-            let (before, rest) = entries.split_at_mut(row);
-            let (own, after) = rest.split_at_mut(sessions);
-            if transactions.previous(current).is_some() {
-                own.copy_from_slice(&before[row - sessions..]);
-                own[transactions.session(current) as usize] += 1;
-            }
-            let sources = transactions.reads(current).iter().map(|read| read.source).filter(|&by| by != INITIAL);
-            for source in sources.chain(also.map_or(&[][..], |also| also.row(current)).iter().copied()) {
-                let (session, place) = (transactions.session(source) as usize, transactions.place(source));
-                if own[session] > place {
-                    continue;
-                }
-                let from = source as usize * sessions;
-                let other = if from < row {
-                    &before[from..from + sessions]
-                } else {
-                    &after[from - row - sessions..][..sessions]
-                };
-                for (mine, theirs) in own.iter_mut().zip(other) {
-                    *mine = (*mine).max(*theirs);
-                }
-                own[session] = own[session].max(place + 1);
-            }
-        });
-        match done {
-            Ok(()) => Ok(Self { sessions, entries }),
-            Err(stuck) => {
-                budget.release(bytes);
-                Err(stuck)
-            }
-        }
-    }
-
-    /// Gives back what they took of the budget.
-    pub fn release(self, budget: &Budget) {
-        budget.release(size_of_val(&self.entries[..]) as u64);
-    }
-
-    /// One transaction's clock, by session.
-    #[must_use]
-    pub fn row(&self, transaction: u32) -> &[u32] {
-        &self.entries[transaction as usize * self.sessions..][..self.sessions]
-    }
-
-    /// Whether one transaction comes before the other.
-    #[must_use]
-    pub fn precedes(&self, transactions: &Transactions, before: u32, after: u32) -> bool {
-        self.row(after)[transactions.session(before) as usize] > transactions.place(before)
-    }
 }
 
 /// How one transaction comes before another: those at either end of every step on a shortest way, without the steps

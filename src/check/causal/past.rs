@@ -19,8 +19,9 @@ use super::sources;
 use super::versions::Versions;
 use crate::check::answer::Answer;
 use crate::check::budget::{Budget, Stop};
+use crate::check::clocks::Clocks;
 use crate::check::cycle;
-use crate::check::precedence::{Clocks, Edge, Stuck, schedule, trail};
+use crate::check::precedence::{Edge, Stuck, schedule, trail};
 use crate::check::transactions::{INITIAL, Read, Rows, Transactions, Writers};
 
 /// So many writers are looked at one by one before sessions are asked, or twice as many as there are sessions.
@@ -155,7 +156,7 @@ impl<'t> Scan<'t> {
         for &writer in writers.iter().rev().take_while(|&&writer| versions.rank(writer) >= from) {
             let session = self.transactions.session(writer);
             let at = session as usize;
-            let is_past = writer < self.transactions.of_session(session).start + past[at];
+            let is_past = writer < self.transactions.of_session(session).start + past.of(session);
             if is_past && std::mem::replace(&mut self.looked_at[at], self.read) != self.read && writer != source {
                 self.hidden(writer, source, reader)?;
             }
@@ -168,7 +169,7 @@ impl<'t> Scan<'t> {
         let (writers, past) = ((self.writers)(), self.clocks.row(reader));
         for entry in writers.entries(read.key) {
             let session = writers.session(entry);
-            let end = self.transactions.of_session(session).start + past[session as usize];
+            let end = self.transactions.of_session(session).start + past.of(session);
             let row = writers.row(entry);
             let before = row.partition_point(|&writer| writer < end);
             let Some(&writer) = row[..before].last() else { continue };

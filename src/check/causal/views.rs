@@ -16,7 +16,8 @@
 use super::sources;
 use crate::check::answer::Answer;
 use crate::check::budget::{Budget, Stop};
-use crate::check::precedence::{Clocks, Edge, trail};
+use crate::check::clocks::Clocks;
+use crate::check::precedence::{Edge, trail};
 use crate::check::transactions::{INITIAL, Transactions, Writers};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -82,10 +83,10 @@ impl<'t> View<'t> {
             view.first[own as usize] = place;
             match base {
                 Base::Causal(clocks) => {
-                    for (of, &before) in (0..).zip(clocks.row(own)) {
+                    clocks.row(own).each(|of, before| {
                         let end = transactions.of_session(of).start + before;
                         view.seen_until(&mut seen[of as usize], end, place);
-                    }
+                    });
                 }
                 Base::Sessions => {
                     for read in transactions.reads(own).iter().filter(|read| read.source != INITIAL) {
