@@ -100,6 +100,33 @@ fn ring(transactions: &Transactions, next: &[u32], waits: &[Option<u32>], first:
     edges.split_off(visited[at])
 }
 
+/// Everything that comes before one of these transactions, and themselves, each after what is directly before it: its
+/// session's previous one and whatever `steps` appends, which must be acyclic together. Depth first; O(all).
+#[must_use]
+pub fn post_order(
+    transactions: &Transactions,
+    last: impl IntoIterator<Item = u32>,
+    mut steps: impl FnMut(u32, &mut Vec<u32>),
+) -> Vec<u32> {
+    let (mut order, mut open) = (Vec::new(), Vec::new());
+    let mut met = vec![false; transactions.len()];
+    let mut direct = Vec::new();
+    for root in last {
+        open.push((root, false));
+        while let Some((at, is_ready)) = open.pop() {
+            if is_ready {
+                order.push(at);
+            } else if !std::mem::replace(&mut met[at as usize], true) {
+                open.push((at, true));
+                direct.clear();
+                steps(at, &mut direct);
+                open.extend(direct.iter().copied().chain(transactions.previous(at)).map(|before| (before, false)));
+            }
+        }
+    }
+    order
+}
+
 /// For every transaction a number that is larger than those of what is before it by sessions and sources, which must be
 /// acyclic: its place in the record if every read was recorded after its source, otherwise how many are on the longest
 /// way to it.

@@ -21,8 +21,9 @@ use crate::check::answer::Answer;
 use crate::check::budget::{Budget, Stop};
 use crate::check::clocks::Clocks;
 use crate::check::cycle;
-use crate::check::precedence::{Edge, Stuck, schedule, trail};
+use crate::check::precedence::{Edge, Stuck, post_order, schedule, trail};
 use crate::check::transactions::{INITIAL, Read, Rows, Transactions, Writers};
+use std::cell::OnceCell;
 
 /// So many writers are looked at one by one before sessions are asked, or twice as many as there are sessions.
 const FEW: usize = 16;
@@ -36,14 +37,58 @@ pub struct Order<'t> {
     pub clocks: &'t Clocks,
     /// Writers by rank.
     pub versions: &'t Versions,
-    /// Writers by session, asked for when a read has many writers to look at.
-    pub writers: &'t dyn Fn() -> &'t Writers,
+    /// Writers by session, made when a read has many writers to look at.
+    pub writers: &'t OnceCell<Writers>,
 }
 
-/// Decides CC, or CCv if it must be `convergent`.
+/// Decides CC.
 #[must_use]
-pub fn decide<'t>(transactions: &'t Transactions, order: Order<'t>, convergent: bool, budget: &'t Budget) -> Answer {
-    decide_with(few(transactions), transactions, order, convergent, budget)
+pub fn decide<'t>(transactions: &'t Transactions, order: Order<'t>, budget: &'t Budget) -> Answer {
+    decide_with(few(transactions), transactions, order, None, budget)
+}
+
+/// Decides CCv and visits all transactions in an order that all sessions can agree on, if there is one.
+#[must_use]
+pub fn arbitrate<'t>(
+    transactions: &'t Transactions,
+    order: Order<'t>,
+    budget: &'t Budget,
+    mut visit: impl FnMut(u32),
+) -> Answer {
+    decide_with(few(transactions), transactions, order, Some(&mut visit), budget)
+}
+
+/// For each of those transactions an order of what comes causally before it, itself last, that explains its reads; none
+/// for one that contradicts CC.
+///
+/// # Errors
+/// The end of the budget.
+pub fn own_orders<'t>(
+    transactions: &'t Transactions,
+    order: Order<'t>,
+    of: &[bool],
+    budget: &'t Budget,
+) -> Result<Vec<(u32, Vec<u32>)>, Stop> {
+    let mut scan = Scan::new(transactions, order, false, budget);
+    let mut orders = Vec::new();
+    for &reader in order.versions.in_order().iter().filter(|&&reader| of[reader as usize]) {
+        match scan.reader(reader) {
+            Err(Found::Stopped(stop)) => return Err(stop),
+            Err(Found::Contradiction(_)) => continue,
+            Ok(()) => {}
+        }
+        let order = post_order(transactions, [reader], |at, into| {
+            sources(transactions, at, into);
+            let after = scan.conflicts.iter().filter(|conflict| conflict.edge.after == at);
+            into.extend(after.map(|conflict| conflict.edge.before));
+        });
+        budget.reserve(size_of_val(&order[..]) as u64)?;
+        orders.push((reader, order));
+        if let Some(stop) = budget.exceeded() {
+            return Err(stop);
+        }
+    }
+    Ok(orders)
 }
 
 /// So many writers are looked at one by one.
@@ -55,16 +100,16 @@ fn decide_with<'t>(
     few: usize,
     transactions: &'t Transactions,
     order: Order<'t>,
-    convergent: bool,
+    agreed: Option<&mut dyn FnMut(u32)>,
     budget: &'t Budget,
 ) -> Answer {
-    let mut scan = Scan::new(transactions, order, convergent, budget);
+    let mut scan = Scan::new(transactions, order, agreed.is_some(), budget);
     scan.few = few;
-    match scan.run() {
-        Err(Found::Contradiction(core)) => Answer::violated(core),
-        Err(Found::Stopped(stop)) => Answer::GaveUp(stop),
-        Ok(()) if convergent => scan.converges(),
-        Ok(()) => Answer::Holds,
+    match (scan.run(), agreed) {
+        (Err(Found::Contradiction(core)), _) => Answer::violated(core),
+        (Err(Found::Stopped(stop)), _) => Answer::GaveUp(stop),
+        (Ok(()), Some(visit)) => scan.converges(visit),
+        (Ok(()), None) => Answer::Holds,
     }
 }
 
@@ -85,7 +130,7 @@ struct Scan<'t> {
     transactions: &'t Transactions,
     clocks: &'t Clocks,
     versions: &'t Versions,
-    writers: &'t dyn Fn() -> &'t Writers,
+    writers: &'t OnceCell<Writers>,
     convergent: bool,
     budget: &'t Budget,
     few: usize,
@@ -166,7 +211,8 @@ impl<'t> Scan<'t> {
 
     /// Asks every session that writes the key.
     fn by_session(&mut self, read: Read, reader: u32) -> Result<(), Found> {
-        let (writers, past) = ((self.writers)(), self.clocks.row(reader));
+        let writers = self.writers.get_or_init(|| Writers::of(self.transactions));
+        let past = self.clocks.row(reader);
         for entry in writers.entries(read.key) {
             let session = writers.session(entry);
             let end = self.transactions.of_session(session).start + past.of(session);
@@ -236,13 +282,13 @@ impl<'t> Scan<'t> {
         Ok(())
     }
 
-    fn converges(&mut self) -> Answer {
+    fn converges(&mut self, visit: &mut dyn FnMut(u32)) -> Answer {
         if let Err(stop) = self.tidy() {
             return Answer::GaveUp(stop);
         }
         let pairs = self.conflicts.iter().map(|conflict| (conflict.edge.after, conflict.edge.before));
         let also = Rows::grouped(self.transactions.len(), pairs);
-        match schedule(self.transactions, Some(&also), self.budget, |_| {}) {
+        match schedule(self.transactions, Some(&also), self.budget, visit) {
             Ok(()) => Answer::Holds,
             Err(Stuck::Stopped(stop)) => Answer::GaveUp(stop),
             Err(Stuck::Cycle(edges)) => Answer::violated(edges.iter().flat_map(|&edge| self.reason(edge)).collect()),
@@ -269,7 +315,6 @@ mod tests {
     use crate::check::transactions::Transaction;
     use rand::rngs::SmallRng;
     use rand::{Rng, SeedableRng};
-    use std::cell::OnceCell;
 
     const SEED: u64 = 4711;
     const HISTORIES: u32 = 3_000;
@@ -319,12 +364,14 @@ mod tests {
             let budget = Budget::unlimited();
             let Ok(clocks) = Clocks::causal(&transactions, &budget) else { panic!("sources are before their readers") };
             let versions = Versions::of(&transactions, &clocks);
-            let index = OnceCell::new();
-            let writers = || index.get_or_init(|| Writers::of(&transactions));
+            let writers = OnceCell::new();
             let order = Order { clocks: &clocks, versions: &versions, writers: &writers };
             for (convergent, held) in [false, true].into_iter().zip(&mut held) {
-                let answers =
-                    [0, 3, usize::MAX - 1].map(|few| decide_with(few, &transactions, order, convergent, &budget));
+                let mut nobody = |_| {};
+                let answers = [0, 3, usize::MAX - 1].map(|few| {
+                    let agreed: Option<&mut dyn FnMut(u32)> = if convergent { Some(&mut nobody) } else { None };
+                    decide_with(few, &transactions, order, agreed, &budget)
+                });
                 let holds = answers.each_ref().map(|answer| *answer == Answer::Holds);
                 assert_eq!(holds, [holds[0]; 3], "history {number} of seed {SEED}: {answers:?}");
                 *held += u32::from(holds[0]);
