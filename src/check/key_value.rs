@@ -118,7 +118,7 @@ impl Sessions {
             // Who had no time, or too much to look at, contradicts nobody.
             let searched = matches!(claim, Claim::Sequential | Claim::Processor) && small.core.len() > ORDERS_MAX;
             if small.core.len() > CORE_MAX || searched || budget.exceeded().is_some() {
-                return Ok(Verdict::Violated(of_large_core(transactions, &small.core)));
+                return Ok(Verdict::Violated(of_large_core(transactions, &small)));
             }
             return Err(contradicted(claim, format!("its {} transactions are no counterexample", small.core.len())));
         };
@@ -302,9 +302,10 @@ fn of_refutation(transactions: &Transactions, core: &[u32], refutation: Refutati
     violation(key, core.iter().map(|&at| transactions.op(at)).collect(), kind, minimal, refutation.verified)
 }
 
-fn of_large_core(transactions: &Transactions, core: &[u32]) -> Violation {
+fn of_large_core(transactions: &Transactions, small: &Small) -> Violation {
     let kind = Contradiction::Forbidden { pattern: Pattern::Unexplained, steps: Vec::new(), reader: None };
-    violation(ValueId::ABSENT, core.iter().map(|&at| transactions.op(at)).collect(), kind, false, false)
+    let core = small.core.iter().map(|&at| transactions.op(at)).collect();
+    violation(ValueId::ABSENT, core, kind, small.minimal, false)
 }
 
 fn of_wrong_read(wrong: WrongRead) -> Violation {
