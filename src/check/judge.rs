@@ -178,7 +178,16 @@ fn judge_by_model(
         return Ok(finding(Verdict::Undecided(undecided), Vec::new(), 0));
     }
     if claim != Claim::LostAcks {
-        return catalogue::judge(history, question, budget);
+        let mut finding = catalogue::judge(history, question, budget)?;
+        let blurred = history.blurred();
+        if blurred > 0 && matches!(finding.verdict, Verdict::Holds(_)) {
+            let operations = if blurred == 1 { "operation" } else { "operations" };
+            finding.assumptions.push(format!(
+                "that {blurred} {operations} may overlap the previous one of the same client, since another client called \
+                 at the very time between them; a finer clock would tell, and claims about sessions do"
+            ));
+        }
+        return Ok(finding);
     }
     let (verdict, objects) = lost_acks::judge(history);
     Ok(finding(verdict, vec![("set difference", objects)], objects))

@@ -16,9 +16,9 @@
 //!   Exact, by bisection with one test of zones a step; mostly it is what the most stale read is behind, which the first
 //!   test tells.
 //!
-//! A compare-and-set counts as a write of its new value: what it found is no read here. Only values with one writer tell
-//! where they come from; reads of others are counted as unclear, and then k and Δ are lower bounds. Reads of the final
-//! state, after the work, are left out.
+//! A compare-and-set counts as a write of its new value: what it found is no read here, and k and Δ are lower bounds if
+//! there is one. So they are if reads are unclear, since only values with one writer tell where they come from, and where
+//! the clock is too coarse for every client's own order. Reads of the final state, after the work, are left out.
 
 use super::budget::Budget;
 use super::judge::Question;
@@ -130,7 +130,7 @@ pub fn measure(history: &History, question: &Question, budget: &Budget) -> Optio
     let parts = by_key(history);
     let measured: Vec<Measured> = parts.par_iter().map(|part| scene.object(part)).collect();
     let k = scene.versions(&parts, &measured, budget);
-    let unique = measured.iter().all(|object| object.is_unique);
+    let unique = is_told(history, &measured);
     let has_times = measured.iter().all(|object| object.delta.is_some());
     let longest = measured.iter().filter_map(|object| object.delta).max().unwrap_or_default();
     let mut whole =
@@ -144,6 +144,13 @@ pub fn measure(history: &History, question: &Question, budget: &Budget) -> Optio
     whole.outside.behind.sort_unstable();
     whole.inside.behind.sort_unstable();
     Some(whole)
+}
+
+/// Whether every measure is exact where it can be: each read has one source, every client's own order is known, and no
+/// compare-and-set has found something, which is not measured.
+fn is_told(history: &History, measured: &[Measured]) -> bool {
+    let finds = |operation: Operation<'_>| operation.function() == "cas" && operation.outcome() == Outcome::Completed;
+    measured.iter().all(|object| object.is_unique) && history.blurred() == 0 && !history.operations().any(finds)
 }
 
 /// What one operation does to its register.
@@ -297,7 +304,7 @@ impl Scene<'_> {
 
     /// The least k of all objects.
     fn versions(&self, parts: &[Part], measured: &[Measured], budget: &Budget) -> Bound<u32> {
-        let unique = measured.iter().all(|object| object.is_unique);
+        let unique = is_told(self.history, measured);
         let at_least = measured.iter().map(|object| object.k).max().unwrap_or(1);
         if at_least != 2 {
             return Bound { at_least, exact: at_least == 1 && unique };
