@@ -10,7 +10,7 @@ use super::linearizable::catalogue;
 use super::models::{FailedCas, NotThisModel};
 use super::session_kind::SessionKind;
 use super::verdict::{Finding, Undecided, Verdict, Why};
-use crate::history::{History, Value, ValueId};
+use crate::history::{History, Value};
 use std::cell::OnceCell;
 
 /// What is asked of a history.
@@ -32,20 +32,6 @@ pub struct Question {
     pub nil_reads_anything: bool,
     /// Whether an order is wanted for what holds.
     pub witness: bool,
-}
-
-impl Question {
-    /// What an object held before anybody wrote it: as asked, else as the history tells, else nil.
-    pub(super) fn initial_of(&self, history: &History, key: ValueId) -> ValueId {
-        let id = |value: &Value| history.values().id_of(value);
-        match self.initial.as_ref().or(history.header().initial.as_ref()) {
-            None => ValueId::NIL,
-            Some(Value::Map(pairs)) => {
-                pairs.iter().find(|(name, _)| id(name) == key).map_or(ValueId::NIL, |(_, value)| id(value))
-            }
-            Some(value) => id(value),
-        }
-    }
 }
 
 /// Why a question cannot be put to a history.

@@ -21,6 +21,7 @@
 //! the clock is too coarse for every client's own order. Reads of the final state, after the work, are left out.
 
 use super::budget::Budget;
+use super::initial::Initial;
 use super::judge::Question;
 use super::linearizable::{Decision, Wish, decide_with_search};
 use super::models::{Model, NotThisModel};
@@ -126,7 +127,7 @@ pub fn measure(history: &History, question: &Question, budget: &Budget) -> Optio
     windows.retain(|window| window.idle.is_none());
     let ended = history.faults().iter().find(|note| history.functions().get(note.function) == WORK_ENDED);
     let end = ended.map_or(u32::MAX, |note| note.after_calls);
-    let scene = Scene { history, question, windows: &windows, end };
+    let scene = Scene { history, initial: Initial::of(history, question), windows: &windows, end };
     let parts = by_key(history);
     let measured: Vec<Measured> = parts.par_iter().map(|part| scene.object(part)).collect();
     let k = scene.versions(&parts, &measured, budget);
@@ -211,23 +212,19 @@ struct Measured {
 
 struct Scene<'h> {
     history: &'h History,
-    question: &'h Question,
+    initial: Initial,
     windows: &'h [FaultWindow],
     end: u32,
 }
 
 impl Scene<'_> {
-    fn initial(&self, key: ValueId) -> ValueId {
-        self.question.initial_of(self.history, key)
-    }
-
     fn is_inside(&self, time: Nanos) -> bool {
         self.windows.iter().any(|window| window.holds(time))
     }
 
     /// The writes of an object and what is known of each; the initial value is the first.
     fn clusters(&self, part: &Part) -> (Vec<Cluster>, FxHashMap<ValueId, Option<usize>>) {
-        let value = self.initial(part.key);
+        let value = self.initial.value_of(part.key);
         let first = Cluster { called: -2, called_at: 0, done: -1, done_at: 0, read_at: None };
         let mut clusters = vec![first];
         // None: several may have written it.
@@ -322,7 +319,7 @@ impl Scene<'_> {
 
     /// Whether two versions are enough for an object; `None` if the budget does not last.
     fn is_2_atomic(&self, part: &Part, budget: &Budget) -> Option<bool> {
-        let model = LastTwo { initial: self.initial(part.key) };
+        let model = LastTwo { initial: self.initial.value_of(part.key) };
         let ops: Vec<OpId> = part.ops.iter().copied().filter(|id| id.0 < self.end).collect();
         let problem = Problem::compile(model, self.history, ops).ok()?;
         match decide_with_search(&problem, Wish::default(), budget).decision {
