@@ -22,6 +22,7 @@ use super::session::{self, Guarantee};
 use super::transactional::{self, Level};
 use super::transactions::{Ambiguous, Transactions, Writers, compile};
 use super::verdict::{Contradiction, Finding, Pattern, Undecided, Verdict, Violation, Why, Witness, WrongRead};
+use super::wrong_read;
 use crate::history::{History, OpId, ValueId};
 use std::cell::OnceCell;
 
@@ -93,8 +94,12 @@ impl Sessions {
         };
         finding.objects = transactions.key_count();
         finding.decided_by = vec![(decider(claim), transactions.key_count())];
+        let line = |wrong: &WrongRead| history.operation(wrong.reader).line();
         finding.verdict = match transactions.wrong_reads.first() {
-            Some(wrong) => Verdict::Violated(of_wrong_read(*wrong, history, transactions)),
+            Some(wrong) if wrong_read::stands(history, question, wrong) => {
+                Verdict::Violated(of_wrong_read(*wrong, history, transactions))
+            }
+            Some(wrong) => return Err(contradicted(claim, format!("the read on line {} is not wrong", line(wrong)))),
             None => self.verdict(claim, transactions, history, question, budget)?,
         };
         Ok(finding)
@@ -118,7 +123,10 @@ impl Sessions {
         let small = smallest(claim, transactions, observed.with_observers(&core), &observed, budget);
         let Some(refutation) = small.refutation else {
             // Who had no time, or too much to look at, contradicts nobody.
-            let searched = matches!(claim, Claim::Sequential | Claim::Processor) && small.core.len() > ORDERS_MAX;
+            let part = transactions.select(&small.core);
+            let searched = matches!(claim, Claim::Sequential | Claim::Processor)
+                && small.core.len() > ORDERS_MAX
+                && answer(claim, &part, &Indexes::default(), &mut None, budget) != Answer::Holds;
             if small.core.len() > CORE_MAX || searched || budget.exceeded().is_some() {
                 return Ok(Verdict::Violated(of_large_core(transactions, &small)));
             }

@@ -38,3 +38,4 @@ pub mod transactional;
 pub mod transactions;
 pub mod verdict;
 pub mod witness;
+mod wrong_read;
