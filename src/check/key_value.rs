@@ -8,11 +8,14 @@ use super::answer::Answer;
 use super::budget::Budget;
 use super::causal::versions::Versions;
 use super::causal::{past, views};
+use super::clocks::Clocks;
+use super::evidence;
 use super::guarantee::Claim;
 use super::judge::{JudgeError, Question};
-use super::precedence::{Clocks, Stuck};
+use super::precedence::Stuck;
 use super::processor;
 use super::refute::{CORE_MAX, ORDERS_MAX, Refutation, refute};
+use super::replay::Flaw;
 use super::sequential::{self, Found};
 use super::session::{self, Guarantee};
 use super::transactional::{self, Level};
@@ -27,11 +30,30 @@ pub struct Sessions {
     indexes: Indexes,
 }
 
+/// What several checkers look things up in, made when it is asked for.
 #[derive(Default)]
-struct Indexes {
+pub(super) struct Indexes {
     clocks: OnceCell<Result<Clocks, Stuck>>,
     writers: OnceCell<Writers>,
     versions: OnceCell<Versions>,
+}
+
+impl Indexes {
+    /// The causal order.
+    pub(super) fn clocks(&self, transactions: &Transactions, budget: &Budget) -> Result<&Clocks, Stuck> {
+        self.clocks.get_or_init(|| Clocks::causal(transactions, budget)).as_ref().map_err(Clone::clone)
+    }
+
+    /// Who wrote which key.
+    pub(super) fn writers(&self, transactions: &Transactions) -> &Writers {
+        self.writers.get_or_init(|| Writers::of(transactions))
+    }
+
+    /// What CC and CCv are decided by.
+    pub(super) fn past<'i>(&'i self, transactions: &Transactions, clocks: &'i Clocks) -> past::Order<'i> {
+        let versions = self.versions.get_or_init(|| Versions::of(transactions, clocks));
+        past::Order { clocks, versions, writers: &self.writers }
+    }
 }
 
 impl Sessions {
@@ -88,13 +110,7 @@ impl Sessions {
         let mut order = None;
         let core = match answer(claim, transactions, &self.indexes, &mut order, budget) {
             Answer::GaveUp(stop) => return Ok(undecided(Why::Stopped(stop))),
-            Answer::Holds => {
-                if order.as_ref().is_some_and(|order| !sequential::replays(transactions, order)) {
-                    let flaw = "its order is no legal one".to_owned();
-                    return Err(JudgeError::Contradicted { decider: decider(claim), key: "all".to_owned(), flaw });
-                }
-                return Ok(held(transactions, history, question, order));
-            }
+            Answer::Holds => return self.held(claim, transactions, history, question, order.as_deref(), budget),
             Answer::Violated(core) => core,
         };
         let small = smallest(claim, transactions, core, budget);
@@ -102,13 +118,44 @@ impl Sessions {
             // Who had no time, or too much to look at, contradicts nobody.
             let searched = matches!(claim, Claim::Sequential | Claim::Processor) && small.core.len() > ORDERS_MAX;
             if small.core.len() > CORE_MAX || searched || budget.exceeded().is_some() {
-                return Ok(Verdict::Violated(of_large_core(transactions, &small.core)));
+                return Ok(Verdict::Violated(of_large_core(transactions, &small)));
             }
-            let flaw = format!("its {} transactions are no counterexample", small.core.len());
-            return Err(JudgeError::Contradicted { decider: decider(claim), key: "all".to_owned(), flaw });
+            return Err(contradicted(claim, format!("its {} transactions are no counterexample", small.core.len())));
         };
         Ok(Verdict::Violated(of_refutation(transactions, &small.core, refutation, small.minimal)))
     }
+
+    /// Nothing contradicts the claim; whether that says anything depends on the reads that were left out. An order that
+    /// was found is replayed, and so is whatever is shown.
+    fn held(
+        &self,
+        claim: Claim,
+        transactions: &Transactions,
+        history: &History,
+        question: &Question,
+        order: Option<&[u32]>,
+        budget: &Budget,
+    ) -> Result<Verdict, JudgeError> {
+        if let Some(Err(flaw)) = order.map(|order| sequential::replay(transactions, order)) {
+            return Err(contradicted(claim, flaw.to_string()));
+        }
+        if let Some(ambiguous) = transactions.ambiguous {
+            return Ok(undecided(Why::Unsupported(not_unique(history, ambiguous))));
+        }
+        if !question.witness {
+            return Ok(Verdict::Holds(Witness::default()));
+        }
+        match evidence::witness(claim, transactions, &self.indexes, order, budget) {
+            Ok(witness) => Ok(Verdict::Holds(witness)),
+            Err(Flaw::Stopped(stop)) => Ok(undecided(Why::Stopped(stop))),
+            Err(flaw) => Err(contradicted(claim, flaw.to_string())),
+        }
+    }
+}
+
+/// The checker and what checks it do not agree.
+fn contradicted(claim: Claim, flaw: String) -> JudgeError {
+    JudgeError::Contradicted { decider: decider(claim), key: "all".to_owned(), flaw }
 }
 
 /// The name of a claim's checker.
@@ -133,7 +180,7 @@ fn answer(
     order: &mut Option<Vec<u32>>,
     budget: &Budget,
 ) -> Answer {
-    let writers = || indexes.writers.get_or_init(|| Writers::of(transactions));
+    let writers = || indexes.writers(transactions);
     let guarantee = |guarantee| session::decide(transactions, guarantee, budget);
     match claim {
         Claim::ReadCommitted => return transactional::decide(transactions, Level::ReadCommitted, budget),
@@ -157,19 +204,14 @@ fn answer(
         // Judged elsewhere; see `Claim::is_about_sessions`.
         Claim::Linearizable | Claim::Convergent | Claim::LostAcks => return Answer::Holds,
     }
-    let clocks = match indexes.clocks.get_or_init(|| Clocks::causal(transactions, budget)) {
+    let clocks = match indexes.clocks(transactions, budget) {
         Ok(clocks) => clocks,
-        Err(stuck) => return stuck.clone().into(),
-    };
-    let causal = |convergent| {
-        let versions = indexes.versions.get_or_init(|| Versions::of(transactions, clocks));
-        let order = past::Order { clocks, versions, writers: &writers };
-        past::decide(transactions, order, convergent, budget)
+        Err(stuck) => return stuck.into(),
     };
     let memory = || views::decide(transactions, views::Base::Causal(clocks), writers(), budget);
     match claim {
-        Claim::Causal => causal(false),
-        Claim::CausalConvergence => causal(true),
+        Claim::Causal => past::decide(transactions, indexes.past(transactions, clocks), budget),
+        Claim::CausalConvergence => past::arbitrate(transactions, indexes.past(transactions, clocks), budget, |_| {}),
         Claim::CausalMemory => memory(),
         // What it finds to be forced contains whatever the two above derive.
         _ => sequential(transactions, order, budget),
@@ -185,18 +227,6 @@ fn sequential(transactions: &Transactions, order: &mut Option<Vec<u32>>, budget:
             Answer::Holds
         }
     }
-}
-
-/// Nothing contradicts the claim; whether that says anything depends on the reads that were left out.
-fn held(transactions: &Transactions, history: &History, question: &Question, order: Option<Vec<u32>>) -> Verdict {
-    if let Some(ambiguous) = transactions.ambiguous {
-        return undecided(Why::Unsupported(not_unique(history, ambiguous)));
-    }
-    let mut witness = Witness::default();
-    if let Some(order) = order.filter(|_| question.witness) {
-        witness.orders.push((ValueId::ABSENT, order.iter().map(|&at| transactions.op(at)).collect()));
-    }
-    Verdict::Holds(witness)
 }
 
 fn not_unique(history: &History, ambiguous: Ambiguous) -> String {
@@ -272,9 +302,10 @@ fn of_refutation(transactions: &Transactions, core: &[u32], refutation: Refutati
     violation(key, core.iter().map(|&at| transactions.op(at)).collect(), kind, minimal, refutation.verified)
 }
 
-fn of_large_core(transactions: &Transactions, core: &[u32]) -> Violation {
+fn of_large_core(transactions: &Transactions, small: &Small) -> Violation {
     let kind = Contradiction::Forbidden { pattern: Pattern::Unexplained, steps: Vec::new(), reader: None };
-    violation(ValueId::ABSENT, core.iter().map(|&at| transactions.op(at)).collect(), kind, false, false)
+    let core = small.core.iter().map(|&at| transactions.op(at)).collect();
+    violation(ValueId::ABSENT, core, kind, small.minimal, false)
 }
 
 fn of_wrong_read(wrong: WrongRead) -> Violation {

@@ -1,14 +1,17 @@
-//! Orders over transactions: running every session as far as its predecessors allow, and clocks of what came before.
+//! Orders over transactions: running every session as far as its predecessors allow.
 //!
 //! A relation that contains the order of every session is acyclic exactly when all sessions can be run to their ends,
 //! each transaction after its predecessors. Where they are stuck, the sessions wait for one another in a ring of at most
 //! as many edges as there are sessions: a short cycle for nothing.
 //!
-//! Complexity: O(transactions + edges + waits × sessions); clocks take 4 bytes a transaction and session.
+//! Complexity: O(transactions + edges + waits × sessions).
 
 use super::budget::{Budget, Stop};
 use super::transactions::{INITIAL, Rows, Transactions};
 use std::collections::VecDeque;
+
+/// The budget is looked at after so many transactions and edges.
+const STEPS_PER_LOOK: usize = 4096;
 
 /// An edge between two transactions, the first before the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,17 +49,23 @@ pub fn schedule(
     let mut waiters: Vec<Vec<u32>> = vec![Vec::new(); sessions];
     let mut ready: Vec<u32> = (0..number(sessions)).rev().collect();
     let mut done = vec![false; transactions.len()];
-    let mut steps = 0_u32;
+    // How many of the current transaction's predecessors were found to be done.
+    let mut cursors = vec![0_usize; sessions];
+    let mut steps = 0;
     while let Some(session) = ready.pop() {
         let at = session as usize;
         let end = transactions.of_session(session).end;
         waits[at] = None;
         while next[at] < end {
             let current = next[at];
-            let sources = transactions.reads(current).iter().map(|read| read.source).filter(|&by| by != INITIAL);
+            let sources = transactions.reads(current).iter().map(|read| read.source);
             let others = also.map_or(&[][..], |also| also.row(current)).iter().copied();
-            let is_open = |&by: &u32| !done[by as usize];
-            if let Some(open) = sources.chain(others).find(is_open) {
+            // What was done when the session had to wait is done still.
+            let looked_at = std::mem::take(&mut cursors[at]);
+            let is_open = |by: u32| by != INITIAL && !done[by as usize];
+            let open = (looked_at..).zip(sources.chain(others).skip(looked_at)).find(|&(_, by)| is_open(by));
+            if let Some((place, open)) = open {
+                cursors[at] = place;
                 waits[at] = Some(open);
                 waiters[transactions.session(open) as usize].push(session);
                 break;
@@ -64,11 +73,10 @@ pub fn schedule(
             visit(current);
             done[current as usize] = true;
             next[at] += 1;
-            steps = steps.wrapping_add(1);
-            if steps.is_multiple_of(4096)
-                && let Some(stop) = budget.exceeded()
-            {
-                return Err(Stuck::Stopped(stop));
+            steps += 1 + also.map_or(0, |also| also.row(current).len());
+            if steps >= STEPS_PER_LOOK {
+                steps = 0;
+                budget.exceeded().map_or(Ok(()), |stop| Err(Stuck::Stopped(stop)))?;
             }
         }
         let reached = next[at];
@@ -100,6 +108,33 @@ fn ring(transactions: &Transactions, next: &[u32], waits: &[Option<u32>], first:
     edges.split_off(visited[at])
 }
 
+/// Everything that comes before one of these transactions, and themselves, each after what is directly before it: its
+/// session's previous one and whatever `steps` appends, which must be acyclic together. Depth first; O(all).
+#[must_use]
+pub fn post_order(
+    transactions: &Transactions,
+    last: impl IntoIterator<Item = u32>,
+    mut steps: impl FnMut(u32, &mut Vec<u32>),
+) -> Vec<u32> {
+    let (mut order, mut open) = (Vec::new(), Vec::new());
+    let mut met = vec![false; transactions.len()];
+    let mut direct = Vec::new();
+    for root in last {
+        open.push((root, false));
+        while let Some((at, is_ready)) = open.pop() {
+            if is_ready {
+                order.push(at);
+            } else if !std::mem::replace(&mut met[at as usize], true) {
+                open.push((at, true));
+                direct.clear();
+                steps(at, &mut direct);
+                open.extend(direct.iter().copied().chain(transactions.previous(at)).map(|before| (before, false)));
+            }
+        }
+    }
+    order
+}
+
 /// For every transaction a number that is larger than those of what is before it by sessions and sources, which must be
 /// acyclic: its place in the record if every read was recorded after its source, otherwise how many are on the longest
 /// way to it.
@@ -125,85 +160,6 @@ fn depths(transactions: &Transactions) -> Vec<u32> {
     });
     assert!(done.is_ok(), "the causal order was found to be acyclic before");
     depths
-}
-
-/// For every transaction how many of each session's come before it.
-#[derive(Clone, Debug)]
-pub struct Clocks {
-    sessions: usize,
-    entries: Vec<u32>,
-}
-
-impl Clocks {
-    /// The clocks of the causal order: what a session did before, and what was read, with all that came before that.
-    /// What they take stays reserved: they live as long as the judgement.
-    ///
-    /// # Errors
-    /// A cycle, or the end of the budget.
-    pub fn causal(transactions: &Transactions, budget: &Budget) -> Result<Self, Stuck> {
-        Self::over(transactions, None, budget)
-    }
-
-    /// The clocks of sessions, sources and `also.row(t)` before `t`; see [`Self::causal`].
-    ///
-    /// # Errors
-    /// A cycle, or the end of the budget.
-    pub fn over(transactions: &Transactions, also: Option<&Rows<u32>>, budget: &Budget) -> Result<Self, Stuck> {
-        let sessions = transactions.session_count();
-        let bytes = 4 * (transactions.len() * sessions) as u64;
-        budget.reserve(bytes).map_err(Stuck::Stopped)?;
-        let mut entries = vec![0_u32; transactions.len() * sessions];
-        let done = schedule(transactions, also, budget, |current| {
-            let row = current as usize * sessions;
-            let (before, rest) = entries.split_at_mut(row);
-            let (own, after) = rest.split_at_mut(sessions);
-            if transactions.previous(current).is_some() {
-                own.copy_from_slice(&before[row - sessions..]);
-                own[transactions.session(current) as usize] += 1;
-            }
-            let sources = transactions.reads(current).iter().map(|read| read.source).filter(|&by| by != INITIAL);
-            for source in sources.chain(also.map_or(&[][..], |also| also.row(current)).iter().copied()) {
-                let (session, place) = (transactions.session(source) as usize, transactions.place(source));
-                if own[session] > place {
-                    continue;
-                }
-                let from = source as usize * sessions;
-                let other = if from < row {
-                    &before[from..from + sessions]
-                } else {
-                    &after[from - row - sessions..][..sessions]
-                };
-                for (mine, theirs) in own.iter_mut().zip(other) {
-                    *mine = (*mine).max(*theirs);
-                }
-                own[session] = own[session].max(place + 1);
-            }
-        });
-        match done {
-            Ok(()) => Ok(Self { sessions, entries }),
-            Err(stuck) => {
-                budget.release(bytes);
-                Err(stuck)
-            }
-        }
-    }
-
-    /// Gives back what they took of the budget.
-    pub fn release(self, budget: &Budget) {
-        budget.release(size_of_val(&self.entries[..]) as u64);
-    }
-
-    /// One transaction's clock, by session.
-    #[must_use]
-    pub fn row(&self, transaction: u32) -> &[u32] {
-        &self.entries[transaction as usize * self.sessions..][..self.sessions]
-    }
-
-    /// Whether one transaction comes before the other.
-    #[must_use]
-    pub fn precedes(&self, transactions: &Transactions, before: u32, after: u32) -> bool {
-        self.row(after)[transactions.session(before) as usize] > transactions.place(before)
-    }
 }
 
 /// How one transaction comes before another: those at either end of every step on a shortest way, without the steps

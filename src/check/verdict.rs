@@ -41,9 +41,30 @@ pub enum Verdict {
 /// Evidence that a claim holds.
 #[derive(Clone, Debug, Default)]
 pub struct Witness {
-    /// For each object its operations in a legal order that respects real time. Empty when no witness was
-    /// asked for.
-    pub orders: Vec<(ValueId, Vec<OpId>)>,
+    /// Empty when no witness was asked for, and for claims that have none but the absence of a contradiction.
+    pub orders: Vec<LegalOrder>,
+}
+
+/// An order of operations that shows a claim to hold; what it must keep to is a matter of the claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegalOrder {
+    /// What it is an order for.
+    pub explains: Explains,
+    /// The operations.
+    pub ops: Vec<OpId>,
+}
+
+/// What a [`LegalOrder`] is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Explains {
+    /// One object ([`ValueId::ABSENT`] if the history has only one): its operations as they took effect.
+    Object(ValueId),
+    /// The whole history, for all sessions.
+    All,
+    /// What the session of this operation, its first one, saw.
+    Session(OpId),
+    /// What this operation saw, which the order for all does not explain.
+    Reader(OpId),
 }
 
 /// Evidence that a claim is broken.

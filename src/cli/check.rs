@@ -16,7 +16,7 @@ pub(super) struct CheckArgs {
     /// The histories; - is standard input. Plain, .gz or .zst. A run's folder means its history.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Write for each object that holds a legal order of its operations, as line numbers of the history
+    /// Write the orders of operations that show what holds, as line numbers of the history
     #[arg(long, value_name = "FILE")]
     witness: Option<PathBuf>,
     #[command(flatten)]

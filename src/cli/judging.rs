@@ -14,9 +14,9 @@ use crate::check::judge::{JudgeError, Question, judge_each};
 use crate::check::models::FailedCas;
 use crate::check::session_kind::SessionKind;
 use crate::check::staleness::{self, Staleness};
-use crate::check::verdict::{Finding, Verdict, Why};
+use crate::check::verdict::{Explains, Finding, LegalOrder, Verdict, Why};
 use crate::history::formats::{self, ReadOptions};
-use crate::history::{History, Value};
+use crate::history::{History, OpId, Value};
 use crate::record::runner::THRESHOLDS_SETTING;
 use crate::report::service::Service;
 use crate::report::{self, additions as additions_report, json, terminal};
@@ -423,16 +423,22 @@ impl Judged {
         text
     }
 
-    /// For each object that holds, the lines of its operations in a legal order: one object a line, as JSON.
+    /// The orders that show what holds, by the lines of the operations: one order a line, as JSON.
     pub(super) fn orders(&self) -> String {
+        let line = |id: OpId| self.history.operation(id).line();
         let mut out = String::new();
         for finding in &self.findings {
             let Verdict::Holds(witness) = &finding.verdict else { continue };
-            for (key, order) in &witness.orders {
-                let lines: Vec<u32> = order.iter().map(|&id| self.history.operation(id).line()).collect();
-                let key = self.history.values().to_value(*key).to_string();
-                let _ =
-                    writeln!(out, "{}", serde_json::json!({"claim": finding.claim.name(), "key": key, "order": lines}));
+            for LegalOrder { explains, ops } in &witness.orders {
+                let lines: Vec<u32> = ops.iter().map(|&id| line(id)).collect();
+                let mut order = serde_json::json!({"claim": finding.claim.name(), "order": lines});
+                match *explains {
+                    Explains::Object(key) => order["key"] = self.history.values().to_value(key).to_string().into(),
+                    Explains::Session(first) => order["session"] = line(first).into(),
+                    Explains::Reader(reader) => order["reader"] = line(reader).into(),
+                    Explains::All => {}
+                }
+                let _ = writeln!(out, "{order}");
             }
         }
         out

@@ -47,7 +47,8 @@ pub(crate) fn run(folder: &Path, backend: &str, faults: &str, seed: u64, argumen
     let mut all = vec!["run", backend, "-f", faults, "--seed", &seed, "--format", "json"];
     all.extend(arguments.split_whitespace());
     let said = say(folder, &all);
-    let history = fs::read_to_string(folder.join("runs/latest/history.jsonl")).expect("a history");
+    let history = fs::read_to_string(folder.join("runs/latest/history.jsonl"));
+    let history = history.unwrap_or_else(|error| panic!("{backend} without a history: {error}: {}", said.err));
     let lines = history.lines().filter(|line| line.contains("\"nemesis\""));
     let lines = lines.map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(processes_in(folder), Vec::<String>::new(), "{backend} left processes");

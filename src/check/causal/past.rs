@@ -19,9 +19,12 @@ use super::sources;
 use super::versions::Versions;
 use crate::check::answer::Answer;
 use crate::check::budget::{Budget, Stop};
+use crate::check::clocks::Clocks;
 use crate::check::cycle;
-use crate::check::precedence::{Clocks, Edge, Stuck, schedule, trail};
-use crate::check::transactions::{INITIAL, Read, Rows, Transactions, Writers};
+use crate::check::precedence::{Edge, Stuck, post_order, schedule, trail};
+use crate::check::transactions::{INITIAL, Read, Rows, Transactions, Writers, index};
+use rustc_hash::FxHashMap;
+use std::cell::OnceCell;
 
 /// So many writers are looked at one by one before sessions are asked, or twice as many as there are sessions.
 const FEW: usize = 16;
@@ -35,14 +38,58 @@ pub struct Order<'t> {
     pub clocks: &'t Clocks,
     /// Writers by rank.
     pub versions: &'t Versions,
-    /// Writers by session, asked for when a read has many writers to look at.
-    pub writers: &'t dyn Fn() -> &'t Writers,
+    /// Writers by session, made when a read has many writers to look at.
+    pub writers: &'t OnceCell<Writers>,
 }
 
-/// Decides CC, or CCv if it must be `convergent`.
+/// Decides CC.
 #[must_use]
-pub fn decide<'t>(transactions: &'t Transactions, order: Order<'t>, convergent: bool, budget: &'t Budget) -> Answer {
-    decide_with(few(transactions), transactions, order, convergent, budget)
+pub fn decide<'t>(transactions: &'t Transactions, order: Order<'t>, budget: &'t Budget) -> Answer {
+    decide_with(few(transactions), transactions, order, None, budget)
+}
+
+/// Decides CCv and visits all transactions in an order that all sessions can agree on, if there is one.
+#[must_use]
+pub fn arbitrate<'t>(
+    transactions: &'t Transactions,
+    order: Order<'t>,
+    budget: &'t Budget,
+    mut visit: impl FnMut(u32),
+) -> Answer {
+    decide_with(few(transactions), transactions, order, Some(&mut visit), budget)
+}
+
+/// For each of those transactions an order of what comes causally before it, itself last, that explains its reads; none
+/// for one that contradicts CC.
+///
+/// # Errors
+/// The end of the budget.
+pub fn own_orders<'t>(
+    transactions: &'t Transactions,
+    order: Order<'t>,
+    of: &[bool],
+    budget: &'t Budget,
+) -> Result<Vec<(u32, Vec<u32>)>, Stop> {
+    let mut scan = Scan::new(transactions, order, false, budget);
+    let mut orders = Vec::new();
+    for &reader in order.versions.in_order().iter().filter(|&&reader| of[reader as usize]) {
+        match scan.reader(reader) {
+            Err(Found::Stopped(stop)) => return Err(stop),
+            Err(Found::Contradiction(_)) => continue,
+            Ok(()) => {}
+        }
+        let order = post_order(transactions, [reader], |at, into| {
+            sources(transactions, at, into);
+            let after = scan.conflicts.iter().filter(|conflict| conflict.edge.after == at);
+            into.extend(after.map(|conflict| conflict.edge.before));
+        });
+        budget.reserve(size_of_val(&order[..]) as u64)?;
+        orders.push((reader, order));
+        if let Some(stop) = budget.exceeded() {
+            return Err(stop);
+        }
+    }
+    Ok(orders)
 }
 
 /// So many writers are looked at one by one.
@@ -54,16 +101,16 @@ fn decide_with<'t>(
     few: usize,
     transactions: &'t Transactions,
     order: Order<'t>,
-    convergent: bool,
+    agreed: Option<&mut dyn FnMut(u32)>,
     budget: &'t Budget,
 ) -> Answer {
-    let mut scan = Scan::new(transactions, order, convergent, budget);
+    let mut scan = Scan::new(transactions, order, agreed.is_some(), budget);
     scan.few = few;
-    match scan.run() {
-        Err(Found::Contradiction(core)) => Answer::violated(core),
-        Err(Found::Stopped(stop)) => Answer::GaveUp(stop),
-        Ok(()) if convergent => scan.converges(),
-        Ok(()) => Answer::Holds,
+    match (scan.run(), agreed) {
+        (Err(Found::Contradiction(core)), _) => Answer::violated(core),
+        (Err(Found::Stopped(stop)), _) => Answer::GaveUp(stop),
+        (Ok(()), Some(visit)) => scan.converges(visit),
+        (Ok(()), None) => Answer::Holds,
     }
 }
 
@@ -84,7 +131,7 @@ struct Scan<'t> {
     transactions: &'t Transactions,
     clocks: &'t Clocks,
     versions: &'t Versions,
-    writers: &'t dyn Fn() -> &'t Writers,
+    writers: &'t OnceCell<Writers>,
     convergent: bool,
     budget: &'t Budget,
     few: usize,
@@ -95,6 +142,7 @@ struct Scan<'t> {
     read: u32,
     conflicts: Vec<Conflict>,
     limit: usize,
+    steps: u32,
 }
 
 impl<'t> Scan<'t> {
@@ -113,19 +161,12 @@ impl<'t> Scan<'t> {
             read: 0,
             conflicts: Vec::new(),
             limit: EDGES_PER_ROUND,
+            steps: 0,
         }
     }
 
     fn run(&mut self) -> Result<(), Found> {
-        for (steps, &reader) in (1_u32..).zip(self.versions.in_order()) {
-            self.reader(reader)?;
-            if steps.is_multiple_of(4096)
-                && let Some(stop) = self.budget.exceeded()
-            {
-                return Err(Found::Stopped(stop));
-            }
-        }
-        Ok(())
+        self.versions.in_order().iter().try_for_each(|&reader| self.reader(reader))
     }
 
     fn reader(&mut self, reader: u32) -> Result<(), Found> {
@@ -134,6 +175,7 @@ impl<'t> Scan<'t> {
         }
         let transactions = self.transactions;
         for read in transactions.reads(reader) {
+            self.step()?;
             let writers = self.versions.writers(read.key);
             let end = &mut self.ends[read.key as usize];
             while writers.get(*end).is_some_and(|&writer| self.versions.rank(writer) < self.versions.rank(reader)) {
@@ -147,6 +189,15 @@ impl<'t> Scan<'t> {
         if self.convergent { Ok(()) } else { self.explains_itself() }
     }
 
+    /// Looks at the budget now and then.
+    fn step(&mut self) -> Result<(), Found> {
+        self.steps = self.steps.wrapping_add(1);
+        match self.steps.is_multiple_of(4096).then(|| self.budget.exceeded()).flatten() {
+            Some(stop) => Err(Found::Stopped(stop)),
+            None => Ok(()),
+        }
+    }
+
     /// Looks at the last one in the past of every session's writers among those whose rank is at least `from`.
     fn one_by_one(&mut self, writers: &[u32], from: u32, source: u32, reader: u32) -> Result<(), Found> {
         self.read += 1;
@@ -155,7 +206,7 @@ impl<'t> Scan<'t> {
         for &writer in writers.iter().rev().take_while(|&&writer| versions.rank(writer) >= from) {
             let session = self.transactions.session(writer);
             let at = session as usize;
-            let is_past = writer < self.transactions.of_session(session).start + past[at];
+            let is_past = writer < self.transactions.of_session(session).start + past.of(session);
             if is_past && std::mem::replace(&mut self.looked_at[at], self.read) != self.read && writer != source {
                 self.hidden(writer, source, reader)?;
             }
@@ -165,10 +216,11 @@ impl<'t> Scan<'t> {
 
     /// Asks every session that writes the key.
     fn by_session(&mut self, read: Read, reader: u32) -> Result<(), Found> {
-        let (writers, past) = ((self.writers)(), self.clocks.row(reader));
+        let writers = self.writers.get_or_init(|| Writers::of(self.transactions));
+        let past = self.clocks.row(reader);
         for entry in writers.entries(read.key) {
             let session = writers.session(entry);
-            let end = self.transactions.of_session(session).start + past[session as usize];
+            let end = self.transactions.of_session(session).start + past.of(session);
             let row = writers.row(entry);
             let before = row.partition_point(|&writer| writer < end);
             let Some(&writer) = row[..before].last() else { continue };
@@ -180,25 +232,52 @@ impl<'t> Scan<'t> {
     }
 
     /// Whether the conflicts of one transaction leave an order of its past that explains all its reads: no source may
-    /// come, by conflicts and causes, before itself. Only transactions with several sources can fail.
-    fn explains_itself(&self) -> Result<(), Found> {
-        let conflicts = &self.conflicts;
-        let same_end = |conflict: &Conflict| conflict.edge.after == conflicts[0].edge.after;
-        if conflicts.iter().all(same_end) {
+    /// come, by conflicts and causes, before itself. Only transactions with several sources can fail. Of each session's
+    /// sources that a conflict puts before another source only the last one is kept: O(conflicts × sessions × log).
+    fn explains_itself(&mut self) -> Result<(), Found> {
+        self.conflicts.sort_unstable_by_key(|conflict| (conflict.edge.after, conflict.edge.before));
+        let mut ends: Vec<u32> = self.conflicts.iter().map(|conflict| conflict.edge.after).collect();
+        ends.dedup();
+        if ends.len() < 2 {
             return Ok(());
         }
-        let is_until = |one: u32, two: u32| one == two || self.clocks.precedes(self.transactions, one, two);
-        let pairs = (0..).zip(conflicts).flat_map(|(at, first)| {
-            let continues = move |next: &Conflict| is_until(first.edge.after, next.edge.before);
-            (0..).zip(conflicts).filter(move |(_, next)| continues(next)).map(move |(to, _)| (at, to))
-        });
-        let Some(cycle) = cycle::find(conflicts.len(), &pairs.collect::<Vec<_>>()) else { return Ok(()) };
+        let transactions = self.transactions;
+        let same_session = |one: &u32, two: &u32| transactions.session(*one) == transactions.session(*two);
+        // Transactions are numbered session after session.
+        let runs: Vec<&[u32]> = ends.chunk_by(same_session).collect();
+        let mut shown_by: FxHashMap<(u32, u32), Option<Conflict>> = FxHashMap::default();
+        for pair in runs.iter().flat_map(|run| run.windows(2)) {
+            shown_by.insert((pair[0], pair[1]), None);
+        }
+        for group in self.conflicts.chunk_by(|one, two| one.edge.after == two.edge.after) {
+            let to = group[0].edge.after;
+            for run in runs.iter().filter(|run| !same_session(&run[0], &to)) {
+                let until = |conflict: &&Conflict| {
+                    let writer = conflict.edge.before;
+                    let known = self.clocks.row(writer).of(transactions.session(run[0]));
+                    let end = transactions.of_session(transactions.session(run[0])).start + known;
+                    run.partition_point(|&source| source < end || source == writer)
+                };
+                let last = group.iter().max_by_key(until).expect("a group has a member");
+                if let Some(from) = until(&last).checked_sub(1) {
+                    shown_by.insert((run[from], to), Some(*last));
+                }
+            }
+            if let Some(stop) = self.budget.exceeded() {
+                return Err(Found::Stopped(stop));
+            }
+        }
+        let number = |end: u32| index(ends.partition_point(|&other| other < end));
+        let edges: Vec<(u32, u32)> = shown_by.keys().map(|&(from, to)| (number(from), number(to))).collect();
+        let Some(cycle) = cycle::find(ends.len(), &edges) else { return Ok(()) };
         let mut core = Vec::new();
         for (place, &at) in cycle.iter().enumerate() {
-            let conflict = conflicts[at as usize];
-            let next = conflicts[cycle[(place + 1) % cycle.len()] as usize];
-            core.extend(self.way(conflict.edge.before, conflict.reader));
-            core.extend(self.way(conflict.edge.after, next.edge.before));
+            let (from, to) = (ends[at as usize], ends[cycle[(place + 1) % cycle.len()] as usize]);
+            core.extend([from, to]);
+            if let Some(conflict) = shown_by[&(from, to)] {
+                core.extend(self.way(conflict.edge.before, conflict.reader));
+                core.extend(self.way(from, conflict.edge.before));
+            }
         }
         Err(Found::Contradiction(core))
     }
@@ -217,6 +296,7 @@ impl<'t> Scan<'t> {
             core.extend(self.way(writer, reader));
             return Err(Found::Contradiction(core));
         }
+        self.step()?;
         self.conflicts.push(Conflict { edge: Edge { before: writer, after: source }, reader });
         if self.conflicts.len() >= self.limit {
             self.tidy().map_err(Found::Stopped)?;
@@ -235,13 +315,13 @@ impl<'t> Scan<'t> {
         Ok(())
     }
 
-    fn converges(&mut self) -> Answer {
+    fn converges(&mut self, visit: &mut dyn FnMut(u32)) -> Answer {
         if let Err(stop) = self.tidy() {
             return Answer::GaveUp(stop);
         }
         let pairs = self.conflicts.iter().map(|conflict| (conflict.edge.after, conflict.edge.before));
         let also = Rows::grouped(self.transactions.len(), pairs);
-        match schedule(self.transactions, Some(&also), self.budget, |_| {}) {
+        match schedule(self.transactions, Some(&also), self.budget, visit) {
             Ok(()) => Answer::Holds,
             Err(Stuck::Stopped(stop)) => Answer::GaveUp(stop),
             Err(Stuck::Cycle(edges)) => Answer::violated(edges.iter().flat_map(|&edge| self.reason(edge)).collect()),
@@ -268,7 +348,6 @@ mod tests {
     use crate::check::transactions::Transaction;
     use rand::rngs::SmallRng;
     use rand::{Rng, SeedableRng};
-    use std::cell::OnceCell;
 
     const SEED: u64 = 4711;
     const HISTORIES: u32 = 3_000;
@@ -318,12 +397,14 @@ mod tests {
             let budget = Budget::unlimited();
             let Ok(clocks) = Clocks::causal(&transactions, &budget) else { panic!("sources are before their readers") };
             let versions = Versions::of(&transactions, &clocks);
-            let index = OnceCell::new();
-            let writers = || index.get_or_init(|| Writers::of(&transactions));
+            let writers = OnceCell::new();
             let order = Order { clocks: &clocks, versions: &versions, writers: &writers };
             for (convergent, held) in [false, true].into_iter().zip(&mut held) {
-                let answers =
-                    [0, 3, usize::MAX - 1].map(|few| decide_with(few, &transactions, order, convergent, &budget));
+                let mut nobody = |_| {};
+                let answers = [0, 3, usize::MAX - 1].map(|few| {
+                    let agreed: Option<&mut dyn FnMut(u32)> = if convergent { Some(&mut nobody) } else { None };
+                    decide_with(few, &transactions, order, agreed, &budget)
+                });
                 let holds = answers.each_ref().map(|answer| *answer == Answer::Holds);
                 assert_eq!(holds, [holds[0]; 3], "history {number} of seed {SEED}: {answers:?}");
                 *held += u32::from(holds[0]);

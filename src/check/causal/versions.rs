@@ -6,7 +6,8 @@
 //! writers of the key in its past that are not in the past of `w`, has ranks between the horizon of `w` and its own:
 //! a few where sessions keep up with each other, however many of them there are. O(writes + transactions × sessions).
 
-use crate::check::precedence::{Clocks, ranks};
+use crate::check::clocks::Clocks;
+use crate::check::precedence::ranks;
 use crate::check::transactions::{INITIAL, Rows, Transactions};
 
 /// See the module.
@@ -60,12 +61,15 @@ impl Versions {
 
 fn horizon(transactions: &Transactions, clocks: &Clocks, ranks: &[u32], of: u32) -> u32 {
     let own = transactions.session(of);
-    let first_missing = (0..).zip(clocks.row(of)).filter_map(|(session, &before)| {
+    let mut horizon = u32::MAX;
+    clocks.row(of).each(|session, before| {
         let all = transactions.of_session(session);
         let next = all.start + before + u32::from(session == own);
-        (next < all.end).then(|| ranks[next as usize])
+        if next < all.end {
+            horizon = horizon.min(ranks[next as usize]);
+        }
     });
-    first_missing.min().unwrap_or(u32::MAX)
+    horizon
 }
 
 /// All transactions, ascending by rank: a counting sort.

@@ -16,7 +16,8 @@
 use super::sources;
 use crate::check::answer::Answer;
 use crate::check::budget::{Budget, Stop};
-use crate::check::precedence::{Clocks, Edge, trail};
+use crate::check::clocks::Clocks;
+use crate::check::precedence::{Edge, post_order, trail};
 use crate::check::transactions::{INITIAL, Transactions, Writers};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -44,6 +45,31 @@ pub fn decide(transactions: &Transactions, base: Base<'_>, writers: &Writers, bu
     };
     let answer = (0..sessions).into_par_iter().map(answer_of).find_first(|answer| *answer != Answer::Holds);
     answer.unwrap_or(Answer::Holds)
+}
+
+/// For each session an order of all transactions that contains the base and explains the session's reads, if
+/// [`decide`] says that they have views.
+///
+/// # Errors
+/// The end of the budget.
+pub fn orders(
+    transactions: &Transactions,
+    base: Base<'_>,
+    writers: &Writers,
+    budget: &Budget,
+) -> Result<Vec<Vec<u32>>, Stop> {
+    let sessions = u32::try_from(transactions.session_count()).expect("fewer than transactions");
+    budget.reserve(4 * (transactions.len() * transactions.session_count()) as u64)?;
+    let order_of = |session| {
+        let mut view = View::new(transactions, base, writers, session);
+        if let Err(Found::Stopped(stop)) = view.fixpoint(budget) {
+            return Err(stop);
+        }
+        // What comes before an own transaction has to be placed before it, and nothing else may be.
+        let last = transactions.of_session(session).chain(transactions.all());
+        Ok(post_order(transactions, last, |at, into| view.steps(at, NEVER, into)))
+    };
+    (0..sessions).into_par_iter().map(order_of).collect()
 }
 
 enum Found {
@@ -82,10 +108,10 @@ impl<'t> View<'t> {
             view.first[own as usize] = place;
             match base {
                 Base::Causal(clocks) => {
-                    for (of, &before) in (0..).zip(clocks.row(own)) {
+                    clocks.row(own).each(|of, before| {
                         let end = transactions.of_session(of).start + before;
                         view.seen_until(&mut seen[of as usize], end, place);
-                    }
+                    });
                 }
                 Base::Sessions => {
                     for read in transactions.reads(own).iter().filter(|read| read.source != INITIAL) {
@@ -106,7 +132,7 @@ impl<'t> View<'t> {
         }
     }
 
-    fn fixpoint(mut self, budget: &Budget) -> Result<(), Found> {
+    fn fixpoint(&mut self, budget: &Budget) -> Result<(), Found> {
         let own = self.transactions.of_session(self.session);
         let mut cursors = vec![0_u32; self.writers.entry_count()];
         loop {

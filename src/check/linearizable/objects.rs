@@ -9,7 +9,8 @@ use crate::check::partition::{Part, by_key};
 use crate::check::problem::{NEVER, Problem};
 use crate::check::shrink::{Shrunk, drop_observers, shrink};
 use crate::check::verdict::{
-    Contradiction, Finding, OpenObject, Origin, Stuck, Undecided, Verdict, Violation, Why, WhyNot, Witness,
+    Contradiction, Explains, Finding, LegalOrder, OpenObject, Origin, Stuck, Undecided, Verdict, Violation, Why,
+    WhyNot, Witness,
 };
 use crate::check::witness::{Start, has_no_order_from, replay};
 use crate::history::{History, OpId, Outcome, ValueId};
@@ -172,7 +173,9 @@ fn combine<M: Ladder>(
     let open: Vec<_> = judged.iter().filter_map(open_object).collect();
     if open.is_empty() {
         let orders = judged.iter().filter(|object| order && !object.order.is_empty());
-        let orders = orders.map(|object| (object.key, object.order.clone())).collect();
+        let orders = orders
+            .map(|object| LegalOrder { explains: Explains::Object(object.key), ops: object.order.clone() })
+            .collect();
         return Ok(Verdict::Holds(Witness { orders }));
     }
     let decided = judged.len() - open.len();

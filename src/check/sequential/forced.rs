@@ -13,7 +13,8 @@
 use super::Found;
 use crate::check::budget::Budget;
 use crate::check::causal::sources;
-use crate::check::precedence::{Clocks, Edge, Stuck, trail};
+use crate::check::clocks::Clocks;
+use crate::check::precedence::{Edge, Stuck, trail};
 use crate::check::transactions::{INITIAL, Read, Rows, Transactions, Writers};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -121,7 +122,7 @@ impl<'t> Forced<'t> {
         for entry in self.writers.entries(read.key) {
             let session = self.writers.session(entry);
             let row = self.writers.row(entry);
-            let end = transactions.of_session(session).start + past[session as usize];
+            let end = transactions.of_session(session).start + past.of(session);
             let cursor = &mut cursors[entry];
             while row.get(*cursor as usize).is_some_and(|&writer| writer < end) {
                 *cursor += 1;

@@ -13,7 +13,7 @@
 //!    seldom do.
 //! 3. [`solver`]: a constraint solver decides which writer of a pair comes before the other, for the pairs that matter.
 //!
-//! An order is an answer only after [`replays`] has checked it. Exact in both directions; the last step may end with the
+//! An order is an answer only after [`replay`] has checked it. Exact in both directions; the last step may end with the
 //! budget, undecided. The first two are polynomial.
 //!
 //! There is no search of all frontiers, how far each session has been run, with a memo of those visited: on sets of
@@ -27,10 +27,10 @@ mod solver;
 mod tries;
 
 use super::budget::{Budget, Stop};
-use super::transactions::{INITIAL, Transactions};
+use super::replay::{Flaw, view};
+use super::transactions::Transactions;
 use forced::Forced;
 use run::{Guided, Run};
-use rustc_hash::FxHashMap;
 
 /// What the search found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,22 +61,10 @@ pub fn search(transactions: &Transactions, budget: &Budget) -> Found {
     }
 }
 
-/// Whether an order is sequentially consistent: the independent check of a witness. O(accesses).
-#[must_use]
-pub fn replays(transactions: &Transactions, order: &[u32]) -> bool {
-    let mut last: FxHashMap<u32, u32> = FxHashMap::default();
-    let mut next: Vec<u32> =
-        (0..).take(transactions.session_count()).map(|session| transactions.of_session(session).start).collect();
-    order.len() == transactions.len()
-        && order.iter().all(|&transaction| {
-            let session = transactions.session(transaction) as usize;
-            let in_order = next[session] == transaction;
-            next[session] += 1;
-            let legal = transactions
-                .reads(transaction)
-                .iter()
-                .all(|read| last.get(&read.key).copied().unwrap_or(INITIAL) == read.source);
-            last.extend(transactions.writes(transaction).iter().map(|&key| (key, transaction)));
-            in_order && legal
-        })
+/// The independent check of an order. O(accesses).
+///
+/// # Errors
+/// Why it is not sequentially consistent.
+pub fn replay(transactions: &Transactions, order: &[u32]) -> Result<(), Flaw> {
+    view(transactions, order, false, |_| true)
 }

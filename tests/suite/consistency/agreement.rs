@@ -7,9 +7,10 @@ use crate::oracle::{first_seed, rounds};
 use consistory::check::budget::Budget;
 use consistory::check::guarantee::{self, Claim};
 use consistory::check::judge::{Question, judge};
-use consistory::check::verdict::{Contradiction, Finding, Verdict};
+use consistory::check::verdict::{Contradiction, Explains, Finding, LegalOrder, Verdict};
 use consistory::history::History;
 use consistory::history::formats::{self, ReadOptions};
+use std::collections::BTreeSet;
 
 /// So many histories by default; `CONSISTORY_ORACLE_ROUNDS` sets another number.
 const ROUNDS: u64 = 20_000;
@@ -27,7 +28,7 @@ fn history(drawn: &Drawn) -> History {
 }
 
 fn ask(history: &History, claims: &[Claim], all: bool) -> Vec<Finding> {
-    let question = Question { claims: claims.to_vec(), all, ..Question::default() };
+    let question = Question { claims: claims.to_vec(), all, witness: true, ..Question::default() };
     let about = || history.operations().map(|operation| format!("{operation:?}")).collect::<Vec<_>>().join("\n");
     judge(history, &question, &Budget::unlimited()).unwrap_or_else(|error| panic!("{error}\n{}", about()))
 }
@@ -38,6 +39,26 @@ fn holds(finding: &Finding, about: &str) -> bool {
         Verdict::Violated(_) => false,
         Verdict::Undecided(undecided) => panic!("{about}: undecided, {}", undecided.why),
     }
+}
+
+/// What holds is shown by as many orders as the claim asks for, of all that may have happened.
+fn shown(claim: Claim, drawn: &Drawn, orders: &[LegalOrder], about: &str) {
+    let happened = |order: &&LegalOrder| {
+        let completed = (0..drawn.transactions.len()).filter(|&at| drawn.transactions[at].end == End::Ok);
+        completed.into_iter().all(|at| order.ops.iter().any(|op| op.index() == at))
+    };
+    let (whole, own): (Vec<&LegalOrder>, Vec<&LegalOrder>) =
+        orders.iter().partition(|order| !matches!(order.explains, Explains::Reader(_)));
+    let perhaps = drawn.transactions.iter().filter(|tx| tx.end != End::Fail);
+    let sessions: BTreeSet<usize> = perhaps.map(|tx| tx.session).collect();
+    let expected = match claim {
+        Claim::Sequential | Claim::Causal | Claim::CausalConvergence => 1,
+        Claim::CausalMemory | Claim::Pram => sessions.len(),
+        _ => 0,
+    };
+    assert_eq!(whole.len(), expected, "{about}");
+    assert!(whole.iter().all(happened), "{about}: an order lacks what happened: {orders:?}");
+    assert!(own.is_empty() || claim == Claim::Causal, "{about}");
 }
 
 /// The history of a counterexample's operations alone; whether it can be told what their reads saw.
@@ -69,7 +90,14 @@ fn every_claim_is_judged_as_it_is_defined() {
             let expected = keeps(*claim, &drawn);
             assert_eq!(holds(finding, &about), expected, "{about}");
             *held += u64::from(expected);
-            let Verdict::Violated(violation) = &finding.verdict else { continue };
+            let violation = match &finding.verdict {
+                Verdict::Violated(violation) => violation,
+                Verdict::Holds(witness) => {
+                    shown(*claim, &drawn, &witness.orders, &about);
+                    continue;
+                }
+                Verdict::Undecided(_) => unreachable!("it was decided"),
+            };
             assert!(violation.verified && violation.minimal, "{about}");
             if !matches!(violation.kind, Contradiction::WrongRead(_)) {
                 let core = core(&drawn, finding).expect("it is violated");

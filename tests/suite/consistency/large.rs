@@ -46,7 +46,7 @@ fn a_replicated_log_has_one_order_of_all_sessions_and_it_is_found() {
         let options = StoreOptions { seed, keys, accesses, spelling, ..options("replicated-log") };
         let finding = find(&options, "sequential");
         let Verdict::Holds(witness) = &finding.verdict else { panic!("{options:?}: {:?}", finding.verdict) };
-        assert_eq!(witness.orders[0].1.len(), finding.operations, "seed {seed}: the order is of all operations");
+        assert_eq!(witness.orders[0].ops.len(), finding.operations, "seed {seed}: the order is of all operations");
     }
 }
 
@@ -70,7 +70,7 @@ fn an_order_of_fifty_sessions_is_found_though_choices_on_the_way_to_it_are_wrong
     for (seed, keys) in (0..).zip([1, 5, 100]) {
         let finding = find(&fifty_sessions(keys, seed), "sequential");
         let Verdict::Holds(witness) = &finding.verdict else { panic!("{keys} keys: {:?}", finding.verdict) };
-        assert_eq!(witness.orders[0].1.len(), finding.operations, "{keys} keys: the order is of all operations");
+        assert_eq!(witness.orders[0].ops.len(), finding.operations, "{keys} keys: the order is of all operations");
     }
 }
 
