@@ -369,18 +369,29 @@ mod tests {
     /// writers are on a cycle exactly if all three are false.
     struct Formula {
         sessions: Vec<Vec<Transaction>>,
-        /// Reads whose sources are transactions of sessions: reader and source, each as session and place, and the key.
-        reads: Vec<((usize, usize), (usize, usize), u32)>,
+        reads: Vec<Named>,
         keys: u32,
     }
 
+    /// Three variables, and whether each is to be true.
+    type Clause = [(u32, bool); 3];
+
+    /// A read whose reader and source are named by session and place.
+    struct Named {
+        reader: (usize, usize),
+        source: (usize, usize),
+        key: u32,
+    }
+
     impl Formula {
-        fn new(variables: u32, clauses: &[[(u32, bool); 3]]) -> Transactions {
+        fn encoded(variables: u32, clauses: &[Clause]) -> Transactions {
             let mut formula = Self { sessions: Vec::new(), reads: Vec::new(), keys: variables };
             for key in (0..variables).flat_map(|key| [key, key]) {
                 formula.session(&[Some(key)]);
             }
-            clauses.iter().for_each(|clause| formula.clause(clause));
+            for clause in clauses {
+                formula.clause(clause);
+            }
             formula.build()
         }
 
@@ -396,7 +407,7 @@ mod tests {
             self.keys - 1
         }
 
-        fn clause(&mut self, literals: &[(u32, bool); 3]) {
+        fn clause(&mut self, literals: &Clause) {
             let links = [self.key(), self.key(), self.key()];
             let first = self.sessions.len();
             for (at, &(variable, is_positive)) in literals.iter().enumerate() {
@@ -408,11 +419,12 @@ mod tests {
                 let reads = self.session(&[None, None]);
                 let written = self.session(&[Some(key), None]);
                 let before = (at + 2) % 3;
+                let last = (no, self.sessions[no].len() - 1);
                 self.reads.extend([
-                    ((overwrites, 0), (no, self.sessions[no].len() - 1), follows),
-                    ((reads, 0), (first + 3 * before, 2), links[before]),
-                    ((reads, 1), (written, 0), key),
-                    ((written, 1), (yes, 0), variable),
+                    Named { reader: (overwrites, 0), source: last, key: follows },
+                    Named { reader: (reads, 0), source: (first + 3 * before, 2), key: links[before] },
+                    Named { reader: (reads, 1), source: (written, 0), key },
+                    Named { reader: (written, 1), source: (yes, 0), key: variable },
                 ]);
             }
         }
@@ -422,15 +434,15 @@ mod tests {
                 let before: usize = self.sessions[..session].iter().map(Vec::len).sum();
                 u32::try_from(before + place).expect("few")
             };
-            let named: Vec<_> = self.reads.iter().map(|&(at, source, key)| (at, number(source), key)).collect();
-            for ((session, place), source, key) in named {
+            let sources: Vec<u32> = self.reads.iter().map(|read| number(read.source)).collect();
+            for (Named { reader: (session, place), key, .. }, source) in self.reads.into_iter().zip(sources) {
                 self.sessions[session][place].reads.push(Read { key, source });
             }
             Transactions::of_sessions(&self.sessions, self.keys)
         }
     }
 
-    fn random_clauses(variables: u32, count: usize, seed: u64) -> Vec<[(u32, bool); 3]> {
+    fn random_clauses(variables: u32, count: usize, seed: u64) -> Vec<Clause> {
         let mut dice = SmallRng::seed_from_u64(seed);
         let clause = |_| {
             let three = rand::seq::index::sample(&mut dice, variables as usize, 3).into_vec();
@@ -439,7 +451,7 @@ mod tests {
         (0..count).map(clause).collect()
     }
 
-    fn is_satisfiable(variables: u32, clauses: &[[(u32, bool); 3]]) -> bool {
+    fn is_satisfiable(variables: u32, clauses: &[Clause]) -> bool {
         let holds = |values: u32, &(variable, is_positive): &(u32, bool)| (values >> variable & 1 == 1) == is_positive;
         (0..1 << variables)
             .any(|values| clauses.iter().all(|clause| clause.iter().any(|literal| holds(values, literal))))
@@ -450,7 +462,7 @@ mod tests {
         let mut satisfiable = 0;
         for seed in 0..12 {
             let clauses = random_clauses(12, 58, seed);
-            let transactions = Formula::new(12, &clauses);
+            let transactions = Formula::encoded(12, &clauses);
             let mut forced = Forced::new(&transactions);
             assert_eq!(forced.saturate(&Budget::unlimited()), Ok(()), "seed {seed}");
             let guided = Run::new(&transactions, &forced).guided(&mut forced, &Budget::unlimited());
@@ -468,7 +480,7 @@ mod tests {
 
     #[test]
     fn the_solver_ends_with_its_budget_of_steps_and_of_memory() {
-        let transactions = Formula::new(40, &random_clauses(40, 170, 1));
+        let transactions = Formula::encoded(40, &random_clauses(40, 170, 1));
         let mut forced = Forced::new(&transactions);
         assert_eq!(forced.saturate(&Budget::unlimited()), Ok(()));
         assert_eq!(decide(&transactions, &forced, &Budget::unlimited().at_most(50)), Found::Stopped(Stop::Time));
