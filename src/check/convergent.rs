@@ -15,6 +15,7 @@
 //! Nothing is said about lost updates of sessions that did not know of each other, nor about how long it took:
 //! [`agreement`] measures that. O(operations).
 
+use super::initial::Initial;
 use super::judge::Question;
 use super::session_kind::{SessionName, SessionNames};
 use super::verdict::{Contradiction, Diverged, Undecided, Verdict, Violation, Why, Witness, WrongRead, WrongReadKind};
@@ -183,7 +184,7 @@ struct Scene<'h> {
 
 impl Scene<'_> {
     fn initial(&self, key: ValueId) -> ValueId {
-        self.question.initial_of(self.history, key)
+        Initial::of(self.history, self.question).value_of(key)
     }
 
     fn work(&self) -> impl Iterator<Item = Operation<'_>> {
