@@ -35,8 +35,8 @@ use run::{Guided, Run};
 /// So often as many transactions are run as there are, again and again, before it is left to the solver for some steps.
 /// Histories of stores with up to 200 sessions take at most six.
 const RUNS_FEW: u64 = 8;
-/// So many steps: a second or two. Sessions that encode formulas of a hundred variables take fewer.
-const STEPS_FEW: u64 = 200_000;
+/// So many steps: about a second. Sessions that encode formulas of a hundred variables take fewer.
+const STEPS_FEW: u64 = 2_000_000;
 /// So often they are run in a second attempt, before it is left to the solver altogether: with many sessions a run that
 /// learns gets on faster than the solver.
 const RUNS_MANY: u64 = 64;
