@@ -23,7 +23,7 @@ fn expressible(history: &History, question: &Question) -> Vec<Claim> {
     let means_something = |claim: Claim| match claim {
         Claim::Linearizable => history.header().has_time(),
         Claim::LostAcks => has_additions && history.header().has_time(),
-        Claim::Convergent => keys && convergent::is_expressible(history),
+        Claim::Convergent => keys && convergent::is_expressible(history, question),
         _ => keys,
     };
     guarantee::all().iter().map(|info| info.claim).filter(|&claim| means_something(claim)).collect()
@@ -52,7 +52,10 @@ fn implied(claim: Claim, judged: &[Judged]) -> Option<Finding> {
     judged.iter().find_map(|(other, finding)| {
         let finding = finding.as_ref().ok()?;
         let verdict = match &finding.verdict {
-            Verdict::Holds(_) if other.implies(claim) => Verdict::Holds(Witness::default()),
+            // What nobody asked the nodes follows from nothing.
+            Verdict::Holds(_) if other.implies(claim) && claim != Claim::Convergent => {
+                Verdict::Holds(Witness::default())
+            }
             Verdict::Violated(violation) if claim.implies(*other) => {
                 let by = match violation.kind {
                     Contradiction::Implied { by } => by,

@@ -49,3 +49,26 @@ fn a_history_without_times_is_not_called_linearizable() {
     assert_eq!(said.code, 2, "{}", said.out);
     assert!(said.out.contains("says nothing about time"), "{}", said.out);
 }
+
+/// What `check` says of these lines of events, and its exit code.
+fn checked(lines: &[&str], arguments: &[&str]) -> crate::command::Said {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("h.jsonl"), lines.join("\n") + "\n").expect("written");
+    say(folder.path(), &[&["check", "h.jsonl"], arguments].concat())
+}
+
+#[test]
+fn what_the_nodes_hold_follows_from_no_other_claim() {
+    let lines = [
+        r#"{"consistory":1,"topology":{"n1":"a","n2":"b"}}"#,
+        r#"{"time":0,"process":0,"type":"invoke","f":"write","key":"x","value":5,"node":"n1"}"#,
+        r#"{"time":1,"process":0,"type":"ok","f":"write","key":"x","value":5,"node":"n1"}"#,
+        r#"{"time":2,"process":"nemesis","type":"info","f":"work-ended"}"#,
+        r#"{"time":3,"process":1,"type":"invoke","f":"read","key":"x","node":"n1"}"#,
+        r#"{"time":4,"process":1,"type":"ok","f":"read","key":"x","value":5,"node":"n1"}"#,
+    ];
+    let said = checked(&lines, &["--all"]);
+    assert_eq!(said.code, 2, "{}{}", said.out, said.err);
+    assert!(said.out.contains("n2 did not answer the reads of key x"), "{}", said.out);
+    assert!(said.out.contains("undecided: convergent\n"), "{}", said.out);
+}
