@@ -72,3 +72,16 @@ fn what_the_nodes_hold_follows_from_no_other_claim() {
     assert!(said.out.contains("n2 did not answer the reads of key x"), "{}", said.out);
     assert!(said.out.contains("undecided: convergent\n"), "{}", said.out);
 }
+
+#[test]
+fn transactions_that_nobody_reads_show_nothing() {
+    let lines = [
+        r#"{"consistory":1}"#,
+        r#"{"time":0,"process":0,"type":"invoke","f":"txn","value":[["w","x",1]]}"#,
+        r#"{"time":9,"process":0,"type":"ok","f":"txn","value":[["w","x",1]]}"#,
+    ];
+    assert_eq!(checked(&lines, &["--all"]).code, 4);
+    let empty = r#"{"data":[[{"events":[],"committed":true}]]}"#;
+    let said = checked(&[empty], &["--from", "dbcop-json", "--all"]);
+    assert_eq!(said.code, 4, "{}{}", said.out, said.err);
+}
