@@ -19,7 +19,8 @@ pub fn counterexample(history: &History, violation: &Violation) -> Vec<String> {
     let scene = Scene { history, violation, shown };
     let mut lines = scene.operations();
     if left_out > 0 {
-        lines.insert(0, format!("… {left_out} operations before these belong to it"));
+        lines
+            .insert(0, format!("… the {} before these belong to it too", super::counted(left_out as u64, "operation")));
     }
     lines.extend(scene.conclusion());
     lines

@@ -85,3 +85,17 @@ fn transactions_that_nobody_reads_show_nothing() {
     let said = checked(&[empty], &["--from", "dbcop-json", "--all"]);
     assert_eq!(said.code, 4, "{}{}", said.out, said.err);
 }
+
+#[test]
+fn reads_of_a_register_alone_are_judged_and_one_operation_is_no_operations() {
+    let lines = [
+        r#"{"consistory":1}"#,
+        r#"{"time":0,"process":0,"type":"invoke","f":"read","key":"x"}"#,
+        r#"{"time":5,"process":0,"type":"ok","f":"read","key":"x","value":null}"#,
+        r#"{"time":9,"process":"nemesis","type":"info","f":"work-ended"}"#,
+    ];
+    let said = checked(&lines, &["--all"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(said.out.contains("linearizable        not violated  1 operation on 1 object · register"), "{}", said.out);
+    assert!(said.out.contains("inferred from the functions read\n"), "{}", said.out);
+}
