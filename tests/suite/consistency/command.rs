@@ -99,3 +99,21 @@ fn reads_of_a_register_alone_are_judged_and_one_operation_is_no_operations() {
     assert!(said.out.contains("linearizable        not violated  1 operation on 1 object · register"), "{}", said.out);
     assert!(said.out.contains("inferred from the functions read\n"), "{}", said.out);
 }
+
+#[test]
+fn a_history_that_was_recorded_for_a_word_is_judged_by_the_claims_it_stands_for() {
+    let said = checked(
+        &[
+            r#"{"consistory":1,"claims":["session","read-your-writes"]}"#,
+            r#"{"process":0,"type":"invoke","f":"write","value":1}"#,
+            r#"{"process":0,"type":"ok","f":"write","value":1}"#,
+            r#"{"process":0,"type":"invoke","f":"read"}"#,
+            r#"{"process":0,"type":"ok","f":"read","value":1}"#,
+        ],
+        &[],
+    );
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    for claim in ["read-your-writes", "monotonic-reads", "monotonic-writes", "writes-follow-reads"] {
+        assert_eq!(said.out.matches(claim).count(), 1, "{}", said.out);
+    }
+}
