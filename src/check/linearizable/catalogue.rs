@@ -172,13 +172,14 @@ mod tests {
     use super::{JUDGES, SUGGESTIONS, functions, infer};
     use crate::history::History;
     use crate::history::formats::{self, ReadOptions};
+    use std::fmt::Write;
 
     /// A history of single answers to the functions, with a mark of the recorder after them.
     fn history(answers: &[(&str, &str)]) -> History {
         let mut text = "{\"consistory\":1}\n".to_owned();
         for (function, value) in answers {
             for phase in ["invoke", "ok"] {
-                text += &format!("{{\"process\":0,\"type\":\"{phase}\",\"f\":\"{function}\",\"value\":{value}}}\n");
+                let _ = writeln!(text, r#"{{"process":0,"type":"{phase}","f":"{function}","value":{value}}}"#);
             }
         }
         text += "{\"process\":\"nemesis\",\"type\":\"info\",\"f\":\"work-ended\"}\n";

@@ -89,7 +89,7 @@ impl Drawing<'_> {
             "cas" => vec![self.act(key, false, right), self.act(key, true, right)],
             _ => {
                 let mut acts = Vec::new();
-                for _ in 0..1 + self.dice.below(3) {
+                for _ in 0..=self.dice.below(3) {
                     let (key, writes) = (self.dice.below(2), self.dice.chance(60));
                     acts.push(self.act(key, writes, right));
                 }
