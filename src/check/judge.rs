@@ -10,7 +10,7 @@ use super::linearizable::catalogue;
 use super::models::{FailedCas, NotThisModel};
 use super::session_kind::SessionKind;
 use super::verdict::{Finding, Undecided, Verdict, Why};
-use crate::history::{History, Value, ValueId};
+use crate::history::{History, Value};
 use std::cell::OnceCell;
 
 /// What is asked of a history.
@@ -32,20 +32,6 @@ pub struct Question {
     pub nil_reads_anything: bool,
     /// Whether an order is wanted for what holds.
     pub witness: bool,
-}
-
-impl Question {
-    /// What an object held before anybody wrote it: as asked, else as the history tells, else nil.
-    pub(super) fn initial_of(&self, history: &History, key: ValueId) -> ValueId {
-        let id = |value: &Value| history.values().id_of(value);
-        match self.initial.as_ref().or(history.header().initial.as_ref()) {
-            None => ValueId::NIL,
-            Some(Value::Map(pairs)) => {
-                pairs.iter().find(|(name, _)| id(name) == key).map_or(ValueId::NIL, |(_, value)| id(value))
-            }
-            Some(value) => id(value),
-        }
-    }
 }
 
 /// Why a question cannot be put to a history.
@@ -178,7 +164,16 @@ fn judge_by_model(
         return Ok(finding(Verdict::Undecided(undecided), Vec::new(), 0));
     }
     if claim != Claim::LostAcks {
-        return catalogue::judge(history, question, budget);
+        let mut finding = catalogue::judge(history, question, budget)?;
+        let blurred = history.blurred();
+        if blurred > 0 && matches!(finding.verdict, Verdict::Holds(_)) {
+            let operations = if blurred == 1 { "operation" } else { "operations" };
+            finding.assumptions.push(format!(
+                "that {blurred} {operations} may overlap the previous one of the same client, since another client called \
+                 at the very time between them; a finer clock would tell, and claims about sessions do"
+            ));
+        }
+        return Ok(finding);
     }
     let (verdict, objects) = lost_acks::judge(history);
     Ok(finding(verdict, vec![("set difference", objects)], objects))

@@ -12,6 +12,7 @@ use super::clocks::Clocks;
 use super::evidence;
 use super::guarantee::Claim;
 use super::judge::{JudgeError, Question};
+use super::observed::Observed;
 use super::precedence::Stuck;
 use super::processor;
 use super::refute::{CORE_MAX, ORDERS_MAX, Refutation, refute};
@@ -21,6 +22,7 @@ use super::session::{self, Guarantee};
 use super::transactional::{self, Level};
 use super::transactions::{Ambiguous, Transactions, Writers, compile};
 use super::verdict::{Contradiction, Finding, Pattern, Undecided, Verdict, Violation, Why, Witness, WrongRead};
+use super::wrong_read;
 use crate::history::{History, OpId, ValueId};
 use std::cell::OnceCell;
 
@@ -92,8 +94,12 @@ impl Sessions {
         };
         finding.objects = transactions.key_count();
         finding.decided_by = vec![(decider(claim), transactions.key_count())];
+        let line = |wrong: &WrongRead| history.operation(wrong.reader).line();
         finding.verdict = match transactions.wrong_reads.first() {
-            Some(wrong) => Verdict::Violated(of_wrong_read(*wrong)),
+            Some(wrong) if wrong_read::stands(history, question, wrong) => {
+                Verdict::Violated(of_wrong_read(*wrong, history, transactions))
+            }
+            Some(wrong) => return Err(contradicted(claim, format!("the read on line {} is not wrong", line(wrong)))),
             None => self.verdict(claim, transactions, history, question, budget)?,
         };
         Ok(finding)
@@ -113,12 +119,16 @@ impl Sessions {
             Answer::Holds => return self.held(claim, transactions, history, question, order.as_deref(), budget),
             Answer::Violated(core) => core,
         };
-        let small = smallest(claim, transactions, core, budget);
+        let observed = Observed::new(history, transactions);
+        let small = smallest(claim, transactions, observed.with_observers(&core), &observed, budget);
         let Some(refutation) = small.refutation else {
             // Who had no time, or too much to look at, contradicts nobody.
-            let searched = matches!(claim, Claim::Sequential | Claim::Processor) && small.core.len() > ORDERS_MAX;
+            let part = transactions.select(&small.core);
+            let searched = matches!(claim, Claim::Sequential | Claim::Processor)
+                && small.core.len() > ORDERS_MAX
+                && answer(claim, &part, &Indexes::default(), &mut None, budget) != Answer::Holds;
             if small.core.len() > CORE_MAX || searched || budget.exceeded().is_some() {
-                return Ok(Verdict::Violated(of_large_core(transactions, &small.core)));
+                return Ok(Verdict::Violated(of_large_core(transactions, &small)));
             }
             return Err(contradicted(claim, format!("its {} transactions are no counterexample", small.core.len())));
         };
@@ -256,9 +266,18 @@ struct Small {
     minimal: bool,
 }
 
-/// Drops transactions, many at first, then one by one, as long as the rest contradicts the claim.
-fn smallest(claim: Claim, transactions: &Transactions, mut core: Vec<u32>, budget: &Budget) -> Small {
+/// Drops transactions, many at first, then one by one, as long as the rest contradicts the claim by itself.
+fn smallest(
+    claim: Claim,
+    transactions: &Transactions,
+    mut core: Vec<u32>,
+    observed: &Observed<'_>,
+    budget: &Budget,
+) -> Small {
     let breaks = |core: &[u32]| {
+        if !observed.stands(core) {
+            return false;
+        }
         let part = transactions.select(core);
         if core.len() <= CORE_MAX {
             refute(claim, &part, budget).is_some()
@@ -302,13 +321,19 @@ fn of_refutation(transactions: &Transactions, core: &[u32], refutation: Refutati
     violation(key, core.iter().map(|&at| transactions.op(at)).collect(), kind, minimal, refutation.verified)
 }
 
-fn of_large_core(transactions: &Transactions, core: &[u32]) -> Violation {
+fn of_large_core(transactions: &Transactions, small: &Small) -> Violation {
     let kind = Contradiction::Forbidden { pattern: Pattern::Unexplained, steps: Vec::new(), reader: None };
-    violation(ValueId::ABSENT, core.iter().map(|&at| transactions.op(at)).collect(), kind, false, false)
+    let core = small.core.iter().map(|&at| transactions.op(at)).collect();
+    violation(ValueId::ABSENT, core, kind, small.minimal, false)
 }
 
-fn of_wrong_read(wrong: WrongRead) -> Violation {
-    let core = std::iter::once(wrong.reader).chain(wrong.writer.filter(|&writer| writer != wrong.reader)).collect();
+fn of_wrong_read(wrong: WrongRead, history: &History, transactions: &Transactions) -> Violation {
+    let mut core = vec![wrong.reader];
+    core.extend(wrong.writer.filter(|&writer| writer != wrong.reader));
+    // The read of one in doubt is wrong only if it happened.
+    let reader = transactions.all().find(|&transaction| transactions.op(transaction) == wrong.reader);
+    let with_observers = Observed::new(history, transactions).with_observers(reader.as_slice());
+    core.extend(with_observers.iter().map(|&at| transactions.op(at)).filter(|&op| op != wrong.reader));
     // The read and who wrote its value, if anybody: there is nothing to derive.
     violation(wrong.key, core, Contradiction::WrongRead(wrong), true, true)
 }

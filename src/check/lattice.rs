@@ -33,12 +33,15 @@ fn expressible(history: &History, question: &Question) -> Vec<Claim> {
 pub(super) fn judge_all(history: &History, question: &Question, budget: &Budget) -> Vec<Judged> {
     let claims = expressible(history, question);
     let sessions = Sessions::of(history, question);
+    // Where the clock is too coarse to keep every client's own order, to be linearizable implies nothing about clients.
+    let is_blurred = history.blurred() > 0;
     let mut judged: Vec<Judged> = Vec::new();
     let (first, others): (Vec<Claim>, Vec<Claim>) = claims.iter().partition(|&&claim| claim == Claim::Linearizable);
     for claim in first.into_iter().chain(others.into_iter().rev()) {
         // A search must leave time for what is decided without one.
         let share = budget.slice(if claim == Claim::Linearizable { 2 } else { 1 }, LEAST);
-        let finding = implied(claim, &judged)
+        let known = |other: Claim| !(is_blurred && other == Claim::Linearizable);
+        let finding = implied(claim, &judged, known)
             .map_or_else(|| judge_claim(claim, history, question, &sessions, &share), Ok::<_, JudgeError>);
         judged.push((claim, finding));
     }
@@ -47,13 +50,13 @@ pub(super) fn judge_all(history: &History, question: &Question, budget: &Budget)
     judged
 }
 
-/// The verdict that follows from those that are there.
-fn implied(claim: Claim, judged: &[Judged]) -> Option<Finding> {
+/// The verdict that follows from those that are there; a claim that is not `known` for sure to hold implies nothing.
+fn implied(claim: Claim, judged: &[Judged], known: impl Fn(Claim) -> bool) -> Option<Finding> {
     judged.iter().find_map(|(other, finding)| {
         let finding = finding.as_ref().ok()?;
         let verdict = match &finding.verdict {
             // What nobody asked the nodes follows from nothing.
-            Verdict::Holds(_) if other.implies(claim) && claim != Claim::Convergent => {
+            Verdict::Holds(_) if other.implies(claim) && known(*other) && claim != Claim::Convergent => {
                 Verdict::Holds(Witness::default())
             }
             Verdict::Violated(violation) if claim.implies(*other) => {
@@ -87,10 +90,11 @@ fn refer(judged: &mut [Judged]) {
         let kind = Contradiction::Implied { by: *by };
         match verdict {
             Verdict::Violated(own) if !direct(own) => {}
-            Verdict::Violated(_) | Verdict::Undecided(_) => {
+            Verdict::Holds(_) if *claim != Claim::Linearizable => {}
+            // Linearizable can only hold here if a coarse clock told a part of the order.
+            Verdict::Violated(_) | Verdict::Undecided(_) | Verdict::Holds(_) => {
                 *verdict = Verdict::Violated(Violation { kind, ..violation.clone() });
             }
-            Verdict::Holds(_) => {}
         }
     }
 }

@@ -10,6 +10,9 @@ use super::budget::{Budget, Stop};
 use super::transactions::{INITIAL, Rows, Transactions};
 use std::collections::VecDeque;
 
+/// The budget is looked at after so many transactions and edges.
+const STEPS_PER_LOOK: usize = 4096;
+
 /// An edge between two transactions, the first before the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Edge {
@@ -46,17 +49,23 @@ pub fn schedule(
     let mut waiters: Vec<Vec<u32>> = vec![Vec::new(); sessions];
     let mut ready: Vec<u32> = (0..number(sessions)).rev().collect();
     let mut done = vec![false; transactions.len()];
-    let mut steps = 0_u32;
+    // How many of the current transaction's predecessors were found to be done.
+    let mut cursors = vec![0_usize; sessions];
+    let mut steps = 0;
     while let Some(session) = ready.pop() {
         let at = session as usize;
         let end = transactions.of_session(session).end;
         waits[at] = None;
         while next[at] < end {
             let current = next[at];
-            let sources = transactions.reads(current).iter().map(|read| read.source).filter(|&by| by != INITIAL);
+            let sources = transactions.reads(current).iter().map(|read| read.source);
             let others = also.map_or(&[][..], |also| also.row(current)).iter().copied();
-            let is_open = |&by: &u32| !done[by as usize];
-            if let Some(open) = sources.chain(others).find(is_open) {
+            // What was done when the session had to wait is done still.
+            let looked_at = std::mem::take(&mut cursors[at]);
+            let is_open = |by: u32| by != INITIAL && !done[by as usize];
+            let open = (looked_at..).zip(sources.chain(others).skip(looked_at)).find(|&(_, by)| is_open(by));
+            if let Some((place, open)) = open {
+                cursors[at] = place;
                 waits[at] = Some(open);
                 waiters[transactions.session(open) as usize].push(session);
                 break;
@@ -64,11 +73,10 @@ pub fn schedule(
             visit(current);
             done[current as usize] = true;
             next[at] += 1;
-            steps = steps.wrapping_add(1);
-            if steps.is_multiple_of(4096)
-                && let Some(stop) = budget.exceeded()
-            {
-                return Err(Stuck::Stopped(stop));
+            steps += 1 + also.map_or(0, |also| also.row(current).len());
+            if steps >= STEPS_PER_LOOK {
+                steps = 0;
+                budget.exceeded().map_or(Ok(()), |stop| Err(Stuck::Stopped(stop)))?;
             }
         }
         let reached = next[at];

@@ -16,11 +16,12 @@
 //!   Exact, by bisection with one test of zones a step; mostly it is what the most stale read is behind, which the first
 //!   test tells.
 //!
-//! A compare-and-set counts as a write of its new value: what it found is no read here. Only values with one writer tell
-//! where they come from; reads of others are counted as unclear, and then k and Δ are lower bounds. Reads of the final
-//! state, after the work, are left out.
+//! A compare-and-set counts as a write of its new value: what it found is no read here, and k and Δ are lower bounds if
+//! there is one. So they are if reads are unclear, since only values with one writer tell where they come from, and where
+//! the clock is too coarse for every client's own order. Reads of the final state, after the work, are left out.
 
 use super::budget::Budget;
+use super::initial::Initial;
 use super::judge::Question;
 use super::linearizable::{Decision, Wish, decide_with_search};
 use super::models::{Model, NotThisModel};
@@ -126,11 +127,11 @@ pub fn measure(history: &History, question: &Question, budget: &Budget) -> Optio
     windows.retain(|window| window.idle.is_none());
     let ended = history.faults().iter().find(|note| history.functions().get(note.function) == WORK_ENDED);
     let end = ended.map_or(u32::MAX, |note| note.after_calls);
-    let scene = Scene { history, question, windows: &windows, end };
+    let scene = Scene { history, initial: Initial::of(history, question), windows: &windows, end };
     let parts = by_key(history);
     let measured: Vec<Measured> = parts.par_iter().map(|part| scene.object(part)).collect();
     let k = scene.versions(&parts, &measured, budget);
-    let unique = measured.iter().all(|object| object.is_unique);
+    let unique = is_told(history, &measured);
     let has_times = measured.iter().all(|object| object.delta.is_some());
     let longest = measured.iter().filter_map(|object| object.delta).max().unwrap_or_default();
     let mut whole =
@@ -144,6 +145,13 @@ pub fn measure(history: &History, question: &Question, budget: &Budget) -> Optio
     whole.outside.behind.sort_unstable();
     whole.inside.behind.sort_unstable();
     Some(whole)
+}
+
+/// Whether every measure is exact where it can be: each read has one source, every client's own order is known, and no
+/// compare-and-set has found something, which is not measured.
+fn is_told(history: &History, measured: &[Measured]) -> bool {
+    let finds = |operation: Operation<'_>| operation.function() == "cas" && operation.outcome() == Outcome::Completed;
+    measured.iter().all(|object| object.is_unique) && history.blurred() == 0 && !history.operations().any(finds)
 }
 
 /// What one operation does to its register.
@@ -204,23 +212,19 @@ struct Measured {
 
 struct Scene<'h> {
     history: &'h History,
-    question: &'h Question,
+    initial: Initial,
     windows: &'h [FaultWindow],
     end: u32,
 }
 
 impl Scene<'_> {
-    fn initial(&self, key: ValueId) -> ValueId {
-        self.question.initial_of(self.history, key)
-    }
-
     fn is_inside(&self, time: Nanos) -> bool {
         self.windows.iter().any(|window| window.holds(time))
     }
 
     /// The writes of an object and what is known of each; the initial value is the first.
     fn clusters(&self, part: &Part) -> (Vec<Cluster>, FxHashMap<ValueId, Option<usize>>) {
-        let value = self.initial(part.key);
+        let value = self.initial.value_of(part.key);
         let first = Cluster { called: -2, called_at: 0, done: -1, done_at: 0, read_at: None };
         let mut clusters = vec![first];
         // None: several may have written it.
@@ -297,7 +301,7 @@ impl Scene<'_> {
 
     /// The least k of all objects.
     fn versions(&self, parts: &[Part], measured: &[Measured], budget: &Budget) -> Bound<u32> {
-        let unique = measured.iter().all(|object| object.is_unique);
+        let unique = is_told(self.history, measured);
         let at_least = measured.iter().map(|object| object.k).max().unwrap_or(1);
         if at_least != 2 {
             return Bound { at_least, exact: at_least == 1 && unique };
@@ -315,7 +319,7 @@ impl Scene<'_> {
 
     /// Whether two versions are enough for an object; `None` if the budget does not last.
     fn is_2_atomic(&self, part: &Part, budget: &Budget) -> Option<bool> {
-        let model = LastTwo { initial: self.initial(part.key) };
+        let model = LastTwo { initial: self.initial.value_of(part.key) };
         let ops: Vec<OpId> = part.ops.iter().copied().filter(|id| id.0 < self.end).collect();
         let problem = Problem::compile(model, self.history, ops).ok()?;
         match decide_with_search(&problem, Wish::default(), budget).decision {

@@ -14,13 +14,14 @@ const SHOWN_MAX: usize = 24;
 #[must_use]
 pub fn counterexample(history: &History, violation: &Violation) -> Vec<String> {
     let mut shown = cast(violation);
-    let left_out = shown.len().saturating_sub(SHOWN_MAX);
+    // Of one that cannot be smaller, and is explained, every operation matters.
+    let left_out = if violation.minimal && violation.verified { 0 } else { shown.len().saturating_sub(SHOWN_MAX) };
     shown.drain(..left_out);
     let scene = Scene { history, violation, shown };
     let mut lines = scene.operations();
     if left_out > 0 {
-        lines
-            .insert(0, format!("… the {} before these belong to it too", super::counted(left_out as u64, "operation")));
+        let before = super::counted(left_out as u64, "operation");
+        lines.insert(0, format!("… and {before} before these"));
     }
     lines.extend(scene.conclusion());
     lines
@@ -87,10 +88,10 @@ impl Scene<'_> {
     }
 
     fn letter(&self, id: OpId) -> String {
-        let at = self.shown.iter().position(|&shown| shown == id).expect("only shown operations are named");
-        match u8::try_from(at) {
-            Ok(at) if at < 26 => char::from(b'A' + at).to_string(),
-            _ => format!("op {at}"),
+        match self.shown.iter().position(|&shown| shown == id).map(u8::try_from) {
+            Some(Ok(at)) if at < 26 => char::from(b'A' + at).to_string(),
+            // By its place in the file, which also names those that are not shown.
+            _ => format!("line {}", self.history.operation(id).line()),
         }
     }
 

@@ -22,7 +22,8 @@ use crate::check::budget::{Budget, Stop};
 use crate::check::clocks::Clocks;
 use crate::check::cycle;
 use crate::check::precedence::{Edge, Stuck, post_order, schedule, trail};
-use crate::check::transactions::{INITIAL, Read, Rows, Transactions, Writers};
+use crate::check::transactions::{INITIAL, Read, Rows, Transactions, Writers, index};
+use rustc_hash::FxHashMap;
 use std::cell::OnceCell;
 
 /// So many writers are looked at one by one before sessions are asked, or twice as many as there are sessions.
@@ -141,6 +142,7 @@ struct Scan<'t> {
     read: u32,
     conflicts: Vec<Conflict>,
     limit: usize,
+    steps: u32,
 }
 
 impl<'t> Scan<'t> {
@@ -159,19 +161,12 @@ impl<'t> Scan<'t> {
             read: 0,
             conflicts: Vec::new(),
             limit: EDGES_PER_ROUND,
+            steps: 0,
         }
     }
 
     fn run(&mut self) -> Result<(), Found> {
-        for (steps, &reader) in (1_u32..).zip(self.versions.in_order()) {
-            self.reader(reader)?;
-            if steps.is_multiple_of(4096)
-                && let Some(stop) = self.budget.exceeded()
-            {
-                return Err(Found::Stopped(stop));
-            }
-        }
-        Ok(())
+        self.versions.in_order().iter().try_for_each(|&reader| self.reader(reader))
     }
 
     fn reader(&mut self, reader: u32) -> Result<(), Found> {
@@ -180,6 +175,7 @@ impl<'t> Scan<'t> {
         }
         let transactions = self.transactions;
         for read in transactions.reads(reader) {
+            self.step()?;
             let writers = self.versions.writers(read.key);
             let end = &mut self.ends[read.key as usize];
             while writers.get(*end).is_some_and(|&writer| self.versions.rank(writer) < self.versions.rank(reader)) {
@@ -191,6 +187,15 @@ impl<'t> Scan<'t> {
             if many { self.by_session(*read, reader)? } else { self.one_by_one(writers, from, read.source, reader)? }
         }
         if self.convergent { Ok(()) } else { self.explains_itself() }
+    }
+
+    /// Looks at the budget now and then.
+    fn step(&mut self) -> Result<(), Found> {
+        self.steps = self.steps.wrapping_add(1);
+        match self.steps.is_multiple_of(4096).then(|| self.budget.exceeded()).flatten() {
+            Some(stop) => Err(Found::Stopped(stop)),
+            None => Ok(()),
+        }
     }
 
     /// Looks at the last one in the past of every session's writers among those whose rank is at least `from`.
@@ -227,25 +232,52 @@ impl<'t> Scan<'t> {
     }
 
     /// Whether the conflicts of one transaction leave an order of its past that explains all its reads: no source may
-    /// come, by conflicts and causes, before itself. Only transactions with several sources can fail.
-    fn explains_itself(&self) -> Result<(), Found> {
-        let conflicts = &self.conflicts;
-        let same_end = |conflict: &Conflict| conflict.edge.after == conflicts[0].edge.after;
-        if conflicts.iter().all(same_end) {
+    /// come, by conflicts and causes, before itself. Only transactions with several sources can fail. Of each session's
+    /// sources that a conflict puts before another source only the last one is kept: O(conflicts × sessions × log).
+    fn explains_itself(&mut self) -> Result<(), Found> {
+        self.conflicts.sort_unstable_by_key(|conflict| (conflict.edge.after, conflict.edge.before));
+        let mut ends: Vec<u32> = self.conflicts.iter().map(|conflict| conflict.edge.after).collect();
+        ends.dedup();
+        if ends.len() < 2 {
             return Ok(());
         }
-        let is_until = |one: u32, two: u32| one == two || self.clocks.precedes(self.transactions, one, two);
-        let pairs = (0..).zip(conflicts).flat_map(|(at, first)| {
-            let continues = move |next: &Conflict| is_until(first.edge.after, next.edge.before);
-            (0..).zip(conflicts).filter(move |(_, next)| continues(next)).map(move |(to, _)| (at, to))
-        });
-        let Some(cycle) = cycle::find(conflicts.len(), &pairs.collect::<Vec<_>>()) else { return Ok(()) };
+        let transactions = self.transactions;
+        let same_session = |one: &u32, two: &u32| transactions.session(*one) == transactions.session(*two);
+        // Transactions are numbered session after session.
+        let runs: Vec<&[u32]> = ends.chunk_by(same_session).collect();
+        let mut shown_by: FxHashMap<(u32, u32), Option<Conflict>> = FxHashMap::default();
+        for pair in runs.iter().flat_map(|run| run.windows(2)) {
+            shown_by.insert((pair[0], pair[1]), None);
+        }
+        for group in self.conflicts.chunk_by(|one, two| one.edge.after == two.edge.after) {
+            let to = group[0].edge.after;
+            for run in runs.iter().filter(|run| !same_session(&run[0], &to)) {
+                let until = |conflict: &&Conflict| {
+                    let writer = conflict.edge.before;
+                    let known = self.clocks.row(writer).of(transactions.session(run[0]));
+                    let end = transactions.of_session(transactions.session(run[0])).start + known;
+                    run.partition_point(|&source| source < end || source == writer)
+                };
+                let last = group.iter().max_by_key(until).expect("a group has a member");
+                if let Some(from) = until(&last).checked_sub(1) {
+                    shown_by.insert((run[from], to), Some(*last));
+                }
+            }
+            if let Some(stop) = self.budget.exceeded() {
+                return Err(Found::Stopped(stop));
+            }
+        }
+        let number = |end: u32| index(ends.partition_point(|&other| other < end));
+        let edges: Vec<(u32, u32)> = shown_by.keys().map(|&(from, to)| (number(from), number(to))).collect();
+        let Some(cycle) = cycle::find(ends.len(), &edges) else { return Ok(()) };
         let mut core = Vec::new();
         for (place, &at) in cycle.iter().enumerate() {
-            let conflict = conflicts[at as usize];
-            let next = conflicts[cycle[(place + 1) % cycle.len()] as usize];
-            core.extend(self.way(conflict.edge.before, conflict.reader));
-            core.extend(self.way(conflict.edge.after, next.edge.before));
+            let (from, to) = (ends[at as usize], ends[cycle[(place + 1) % cycle.len()] as usize]);
+            core.extend([from, to]);
+            if let Some(conflict) = shown_by[&(from, to)] {
+                core.extend(self.way(conflict.edge.before, conflict.reader));
+                core.extend(self.way(from, conflict.edge.before));
+            }
         }
         Err(Found::Contradiction(core))
     }
@@ -264,6 +296,7 @@ impl<'t> Scan<'t> {
             core.extend(self.way(writer, reader));
             return Err(Found::Contradiction(core));
         }
+        self.step()?;
         self.conflicts.push(Conflict { edge: Edge { before: writer, after: source }, reader });
         if self.conflicts.len() >= self.limit {
             self.tidy().map_err(Found::Stopped)?;

@@ -35,10 +35,12 @@ mod last_reads;
 
 pub use agreement::{Agreement, agreement};
 
+use super::initial::Initial;
 use super::judge::Question;
 use super::session_kind::{SessionName, SessionNames};
 use super::transactions::is_key_value;
 use super::verdict::{Contradiction, Diverged, Undecided, Verdict, Violation, Why, Witness, WrongRead, WrongReadKind};
+use super::wrong_read;
 use crate::history::{History, OpId, Operation, Outcome, ValueId};
 use deeds::{Deeds, Did};
 use last_reads::{LastRead, LastReads, is_asked, settled, work_end};
@@ -73,7 +75,8 @@ pub(super) fn judge(history: &History, question: &Question) -> Result<(Verdict, 
     };
     let last = LastReads::of(history, &deeds, settled);
     let writers = writers(history, &deeds, &last);
-    let scene = Scene { history, question, names, deeds, last, writers };
+    let initial = Initial::of(history, question);
+    let scene = Scene { history, question, initial, names, deeds, last, writers };
     let keys = scene.last.by_key.len();
     if let Some(violation) = scene.contradiction() {
         if !scene.stands(&violation) {
@@ -122,6 +125,7 @@ enum From {
 struct Scene<'h> {
     history: &'h History,
     question: &'h Question,
+    initial: Initial,
     names: SessionNames,
     deeds: Deeds,
     last: LastReads<'h>,
@@ -131,7 +135,7 @@ struct Scene<'h> {
 
 impl<'h> Scene<'h> {
     fn initial(&self, key: ValueId) -> ValueId {
-        self.question.initial_of(self.history, key)
+        self.initial.value_of(key)
     }
 
     fn operation(&self, id: OpId) -> Operation<'h> {
@@ -166,14 +170,14 @@ impl<'h> Scene<'h> {
         let later = writers.left.iter().chain(&writers.passed).copied().find(|&writer| writer != read.op);
         let (kind, writer) = if let Some(passed) = writers.passed.iter().copied().find(|writer| in_time(writer)) {
             (WrongReadKind::Intermediate, Some(passed))
-        } else if writers.failed.is_some() {
-            (WrongReadKind::Aborted, writers.failed)
         } else if let Some(later) = later {
             (WrongReadKind::Early, Some(later))
-        } else if writers.left.is_empty() && writers.passed.is_empty() {
-            (WrongReadKind::ThinAir, None)
-        } else {
+        } else if !writers.left.is_empty() || !writers.passed.is_empty() {
             (WrongReadKind::Future, None)
+        } else if writers.failed.is_some() {
+            (WrongReadKind::Aborted, writers.failed)
+        } else {
+            (WrongReadKind::ThinAir, None)
         };
         let wrong = WrongRead { reader: read.op, key, value: read.value, writer, kind };
         let core = std::iter::once(read.op).chain(writer).collect();
@@ -298,6 +302,7 @@ impl<'h> Scene<'h> {
                 held(wrong.reader) == Some(wrong.value)
                     && wrong.value != self.initial(key)
                     && !left(wrong.value, &|writer| self.may_precede(writer, wrong.reader))
+                    && wrong_read::stands(self.history, self.question, &wrong)
             }
             Contradiction::NotConverged(Diverged::Disagree { one, other }) => {
                 let (Some(a), Some(b)) = (held(one), held(other)) else { return false };

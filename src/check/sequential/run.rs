@@ -11,12 +11,12 @@ use super::tries::{Circle, Lesson, Tries};
 use crate::check::budget::{Budget, Stop};
 use crate::check::precedence::{Edge, ranks};
 use crate::check::transactions::{INITIAL, Rows, Transactions};
-use rustc_hash::FxHashSet;
 
 /// Not run yet; no version.
-const NONE: u32 = u32::MAX;
-/// So many rings teach something before every order is tried.
-const RINGS_MAX: u32 = 200_000;
+pub(super) const NONE: u32 = u32::MAX;
+/// So often as many transactions are run as there are, again and again, before it is left to the solver. Histories of
+/// stores with up to 200 sessions take at most six.
+const RUNS_MAX: u64 = 8;
 
 /// What the guided run came to.
 pub(super) enum Guided {
@@ -40,8 +40,7 @@ pub(super) struct Run<'t> {
     ranks: Vec<u32>,
     /// For each transaction what is forced before it, besides sessions and sources.
     forced: Vec<Vec<u32>>,
-    /// For each read the version that it saw, once for each transaction. A version is a write, or, after all writes, the
-    /// initial value of a key.
+    /// See [`versions_seen`].
     seen: Vec<u32>,
     /// For each version who is to read it, and how many have not.
     readers: Rows<u32>,
@@ -58,6 +57,8 @@ pub(super) struct Run<'t> {
     order: Vec<u32>,
     places: Vec<u32>,
     replaced: Vec<u32>,
+    /// How many were run, those that were taken back included.
+    taken: u64,
 }
 
 impl<'t> Run<'t> {
@@ -87,15 +88,17 @@ impl<'t> Run<'t> {
             order: Vec::with_capacity(transactions.len()),
             places: vec![NONE; transactions.len()],
             replaced: Vec::new(),
+            taken: 0,
             seen,
         }
     }
 
-    /// See the module above: runs, learns and tries. At most [`RINGS_MAX`] rings, each of which takes back a part of the
-    /// run, which takes O(sessions) a step.
+    /// See the module above: runs, learns and tries, until [`RUNS_MAX`]. Each ring takes back a part of the run, which
+    /// takes O(sessions) a step.
     pub(super) fn guided(mut self, forced: &mut Forced<'_>, budget: &Budget) -> Guided {
         let mut tries = Tries::default();
-        for _ in 0..RINGS_MAX {
+        let taken_max = RUNS_MAX * self.transactions.len() as u64;
+        while self.taken <= taken_max {
             if let Some(stop) = self.run_as_far_as_possible(budget) {
                 return Guided::Found(Found::Stopped(stop));
             }
@@ -196,44 +199,6 @@ impl<'t> Run<'t> {
         ring.split_off(visited[self.transactions.session(at) as usize])
     }
 
-    /// Depth first over all choices; what is `reserved` of the budget is to be released.
-    pub(super) fn exhaustive(mut self, budget: &Budget, reserved: &mut u64) -> Found {
-        struct Choice {
-            run_before: usize,
-            open: Vec<u32>,
-        }
-        let bytes = (64 + 4 * self.next.len()) as u64;
-        let mut tried: FxHashSet<Box<[u32]>> = FxHashSet::default();
-        let mut choices: Vec<Choice> = Vec::new();
-        loop {
-            self.run_what_is_unread();
-            if self.order.len() == self.transactions.len() {
-                return Found::Order(self.order);
-            }
-            let open = if tried.insert(self.next.clone().into()) { self.runnable() } else { Vec::new() };
-            choices.push(Choice { run_before: self.order.len(), open });
-            if let Some(stop) = budget.exceeded() {
-                return Found::Stopped(stop);
-            }
-            if let Err(stop) = budget.reserve(bytes) {
-                return Found::Stopped(stop);
-            }
-            *reserved += bytes;
-            loop {
-                let Some(choice) = choices.last_mut() else {
-                    return Found::NoOrder(self.transactions.all().collect());
-                };
-                let (run_before, next) = (choice.run_before, choice.open.pop());
-                self.undo_to(run_before);
-                if let Some(next) = next {
-                    self.take(next);
-                    break;
-                }
-                choices.pop();
-            }
-        }
-    }
-
     /// Runs everything that can be run and leaves nothing behind that anybody reads.
     fn run_what_is_unread(&mut self) {
         let mut progress = true;
@@ -291,6 +256,7 @@ impl<'t> Run<'t> {
     }
 
     fn take(&mut self, transaction: u32) {
+        self.taken += 1;
         for at in self.transactions.all_reads().span(transaction) {
             let version = self.seen[at];
             if version != NONE {
@@ -324,8 +290,9 @@ impl<'t> Run<'t> {
     }
 }
 
-/// See [`Run::seen`].
-fn versions_seen(transactions: &Transactions) -> Vec<u32> {
+/// For each read the number of the version that it saw, among all writes and after them the keys' initial values, and
+/// [`NONE`] where its transaction read that before.
+pub(super) fn versions_seen(transactions: &Transactions) -> Vec<u32> {
     let first_initial = count(transactions.all_writes().items().len());
     let mut seen: Vec<u32> = Vec::with_capacity(transactions.all_reads().items().len());
     for reader in transactions.all() {

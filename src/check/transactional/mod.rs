@@ -20,6 +20,9 @@ use super::precedence::{Edge, Stuck, schedule};
 use super::transactions::{INITIAL, Read, Rows, Transactions};
 use rustc_hash::FxHashMap;
 
+/// Demands are made distinct whenever so many have come together.
+const DEMANDS_PER_ROUND: usize = 1 << 22;
+
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -32,11 +35,17 @@ pub enum Level {
 /// Decides one of the two levels.
 #[must_use]
 pub fn decide(transactions: &Transactions, level: Level, budget: &Budget) -> Answer {
-    let mut demands: Vec<(u32, u32)> = Vec::new();
-    let walked = Walk::new(transactions, level).all(&mut |edge, _| demands.push((edge.after, edge.before)));
-    if let Err(core) = walked {
-        return Answer::violated(core);
-    }
+    let mut demands = Demands { pairs: Vec::new(), limit: DEMANDS_PER_ROUND, reserved: 0, budget };
+    let walked = Walk::new(transactions, level).all(&mut |edge, _| demands.add(edge));
+    let answer = match walked.and_then(|()| demands.tidy()) {
+        Ok(()) => scheduled(transactions, level, std::mem::take(&mut demands.pairs), budget),
+        Err(answer) => answer,
+    };
+    budget.release(demands.reserved);
+    answer
+}
+
+fn scheduled(transactions: &Transactions, level: Level, demands: Vec<(u32, u32)>, budget: &Budget) -> Answer {
     let also = Rows::grouped(transactions.len(), demands.iter().copied());
     drop(demands);
     match schedule(transactions, Some(&also), budget, |_| {}) {
@@ -50,11 +59,43 @@ pub fn decide(transactions: &Transactions, level: Level, budget: &Budget) -> Ans
                 if edges.contains(&edge) {
                     asked.entry(edge).or_insert(reader);
                 }
+                Ok(())
             });
             debug_assert!(again.is_ok(), "it was before");
             core.extend(edges.iter().filter_map(|edge| asked.get(edge)));
             Answer::violated(core)
         }
+    }
+}
+
+/// The orders demanded so far, `after` first.
+struct Demands<'b> {
+    pairs: Vec<(u32, u32)>,
+    limit: usize,
+    reserved: u64,
+    budget: &'b Budget,
+}
+
+impl Demands<'_> {
+    fn add(&mut self, edge: Edge) -> Result<(), Answer> {
+        self.pairs.push((edge.after, edge.before));
+        if self.pairs.len() >= self.limit { self.tidy() } else { Ok(()) }
+    }
+
+    /// Keeps each pair once if there are many, and accounts for those that are left, which are grouped later.
+    fn tidy(&mut self) -> Result<(), Answer> {
+        if self.pairs.len() >= self.limit {
+            self.pairs.sort_unstable();
+            self.pairs.dedup();
+        }
+        self.budget.exceeded().map_or(Ok(()), |stop| Err(Answer::GaveUp(stop)))?;
+        if 2 * self.pairs.len() > self.limit {
+            let bytes = 2 * (self.limit * size_of::<(u32, u32)>()) as u64;
+            self.budget.reserve(bytes).map_err(Answer::GaveUp)?;
+            self.reserved += bytes;
+            self.limit *= 2;
+        }
+        Ok(())
     }
 }
 
@@ -75,7 +116,7 @@ fn bit(key: u32) -> u64 {
     1 << (key.wrapping_mul(0x9e37_79b9) >> 26)
 }
 
-type Visit<'v> = &'v mut dyn FnMut(Edge, u32);
+type Visit<'v> = &'v mut dyn FnMut(Edge, u32) -> Result<(), Answer>;
 
 impl<'t> Walk<'t> {
     fn new(transactions: &'t Transactions, level: Level) -> Self {
@@ -89,8 +130,8 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// All demands, or a writer and a reader of the initial value that contradict by themselves.
-    fn all(mut self, visit: Visit<'_>) -> Result<(), Vec<u32>> {
+    /// All demands; the error is a writer and a reader of the initial value that contradict by themselves, or the visitor's.
+    fn all(mut self, visit: Visit<'_>) -> Result<(), Answer> {
         for reader in self.transactions.all() {
             if self.level == Level::ReadAtomic {
                 self.by_session(reader, visit)?;
@@ -101,7 +142,7 @@ impl<'t> Walk<'t> {
     }
 
     /// What the session wrote before is visible; of one key, the last one says it all.
-    fn by_session(&mut self, reader: u32, visit: Visit<'_>) -> Result<(), Vec<u32>> {
+    fn by_session(&mut self, reader: u32, visit: Visit<'_>) -> Result<(), Answer> {
         let transactions = self.transactions;
         let start = transactions.of_session(transactions.session(reader)).start;
         for read in transactions.reads(reader) {
@@ -116,7 +157,7 @@ impl<'t> Walk<'t> {
     }
 
     /// Those that the reader read from are visible.
-    fn by_reading(&mut self, reader: u32, visit: Visit<'_>) -> Result<(), Vec<u32>> {
+    fn by_reading(&mut self, reader: u32, visit: Visit<'_>) -> Result<(), Answer> {
         let reads = self.transactions.reads(reader);
         // Of sources that wrote only what was read from them there is nothing to demand.
         let others = |source: u32| reads.iter().filter(move |read| read.source != source);
@@ -146,7 +187,7 @@ impl<'t> Walk<'t> {
         reader: u32,
         seen: &[(u32, u32, u32)],
         visit: Visit<'_>,
-    ) -> Result<(), Vec<u32>> {
+    ) -> Result<(), Answer> {
         let keys = self.transactions.writes(visible);
         let mut ask = |&(key, place, source): &(u32, u32, u32)| {
             let counts = self.level == Level::ReadAtomic || place > at;
@@ -171,12 +212,12 @@ fn sorted(reads: &[Read]) -> Vec<(u32, u32, u32)> {
 }
 
 /// `visible` wrote the key of `read`.
-fn demand(visible: u32, read: Read, reader: u32, visit: Visit<'_>) -> Result<(), Vec<u32>> {
+fn demand(visible: u32, read: Read, reader: u32, visit: Visit<'_>) -> Result<(), Answer> {
     if read.source == INITIAL {
-        return Err(vec![visible, reader]);
+        return Err(Answer::violated(vec![visible, reader]));
     }
     if read.source != visible {
-        visit(Edge { before: visible, after: read.source }, reader);
+        return visit(Edge { before: visible, after: read.source }, reader);
     }
     Ok(())
 }

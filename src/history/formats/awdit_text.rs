@@ -10,7 +10,7 @@ use super::sessions::{self, End, Sessions};
 use super::{Format, FormatInfo, Input, ReadOptions};
 use crate::history::builder::Place;
 use crate::history::columns::History;
-use crate::history::value::{Value, ValueId};
+use crate::history::value::ValueId;
 
 /// The format.
 #[derive(Clone, Copy, Debug)]
@@ -71,8 +71,8 @@ impl Format for AwditText {
             reader.sessions.warn(warning);
         }
         reader.end_transaction()?;
-        let initial = if reader.sessions.wrote_zero() { None } else { Some(Value::Int(0)) };
-        Ok(reader.sessions.finish(initial))
+        let initial = reader.sessions.zero_unless_written();
+        Ok(reader.sessions.finish(Some(initial)))
     }
 }
 

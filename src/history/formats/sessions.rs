@@ -10,6 +10,7 @@ use crate::history::columns::{History, Nanos, ProcessId};
 use crate::history::header::Header;
 use crate::history::symbols::Symbol;
 use crate::history::value::{Value, ValueId};
+use rustc_hash::FxHashSet;
 
 /// How a transaction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub(super) struct Sessions {
     transaction: Symbol,
     read: ValueId,
     write: ValueId,
-    /// Whether somebody wrote 0.
-    wrote_zero: bool,
+    /// The keys of which somebody read 0, and those of which somebody wrote it.
+    zeros: [FxHashSet<i64>; 2],
 }
 
 impl Sessions {
@@ -39,12 +40,14 @@ impl Sessions {
         let mut builder = HistoryBuilder::new(header, Ties::FileOrder);
         let transaction = builder.functions().intern("txn");
         let [read, write] = ["r", "w"].map(|word| builder.values().text(word));
-        Self { builder, transaction, read, write, wrote_zero: false }
+        Self { builder, transaction, read, write, zeros: <[_; 2]>::default() }
     }
 
     /// One access of a transaction; `None` is the initial value as such.
     pub(super) fn access(&mut self, writes: bool, key: i64, value: Option<i64>) -> ValueId {
-        self.wrote_zero |= writes && value == Some(0);
+        if value == Some(0) {
+            self.zeros[usize::from(writes)].insert(key);
+        }
         let function = if writes { self.write } else { self.read };
         let values = self.builder.values();
         let key = values.int(key);
@@ -81,8 +84,15 @@ impl Sessions {
         self.builder.warn(warning);
     }
 
-    pub(super) fn wrote_zero(&self) -> bool {
-        self.wrote_zero
+    /// What keys hold at first where 0 is the initial value of every key that nobody writes 0 to.
+    pub(super) fn zero_unless_written(&self) -> Value {
+        let [read, written] = &self.zeros;
+        if written.is_empty() {
+            return Value::Int(0);
+        }
+        let mut keys: Vec<i64> = read.difference(written).copied().collect();
+        keys.sort_unstable();
+        Value::Map(keys.into_iter().map(|key| (Value::Int(key), Value::Int(0))).collect())
     }
 
     /// The history, whose keys hold that value at first; `None` is nil.

@@ -117,3 +117,91 @@ fn a_history_that_was_recorded_for_a_word_is_judged_by_the_claims_it_stands_for(
         assert_eq!(said.out.matches(claim).count(), 1, "{}", said.out);
     }
 }
+
+/// So many sessions, each of which reads the next one's write before it writes its own key: a ring.
+fn ring(sessions: usize) -> String {
+    let session = |at: usize| format!("r {} 1\n-----\nw {at} 1\n-----\n=====\n", (at + 1) % sessions);
+    (0..sessions).map(session).collect()
+}
+
+#[test]
+fn every_operation_of_a_long_ring_is_shown_and_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for sessions in [12, 13, 60] {
+        fs::write(folder.path().join("ring.txt"), ring(sessions)).expect("written");
+        for claim in ["causal", "read-committed", "sequential"] {
+            let said = say(folder.path(), &["check", "ring.txt", "--from", "awdit-text", "--claim", claim]);
+            assert_eq!(said.code, 1, "{claim} of {sessions}: {}{}", said.out, said.err);
+            let smallest = format!("smallest set found: {0} of {0} operations", 2 * sessions);
+            assert!(said.out.contains(&smallest), "{claim} of {sessions}: {}", said.out);
+            let steps = said.out.lines().filter(|line| line.contains(" before ") && line.contains(": ")).count();
+            assert_eq!(steps, 2 * sessions, "{claim}: {}", said.out);
+            assert!(!said.out.contains("belong to it"), "{claim}: {}", said.out);
+        }
+    }
+}
+
+#[test]
+fn one_transaction_with_many_conflicts_is_judged_within_a_small_budget() {
+    use std::fmt::Write;
+    let folder = tempfile::tempdir().expect("a folder");
+    // Two sessions wrote all keys, and a third read each key from the one or the other.
+    let (mut writes, mut reads) = (String::new(), String::new());
+    for key in 0..20_000 {
+        let _ = writeln!(writes, "w {key} VALUE");
+        let _ = writeln!(reads, "r {key} {}", 1 + key % 2);
+    }
+    let text = ["1", "2"].map(|value| format!("{}-----\n=====\n", writes.replace("VALUE", value))).concat();
+    fs::write(folder.path().join("wide.txt"), format!("{text}{reads}-----\n")).expect("written");
+    let check = ["check", "wide.txt", "--from", "awdit-text", "--budget", "1m,64MiB", "--claim"];
+    for claim in ["causal", "causal-convergence", "read-atomic"] {
+        let said = say(folder.path(), &[&check[..], &[claim]].concat());
+        assert_eq!(said.code, 1, "{claim}: {}{}", said.out, said.err);
+        assert!(said.out.contains("3 of 3 operations"), "{claim}: {}", said.out);
+    }
+}
+
+/// A client's own order at the very time at which another one calls too.
+const TIE: &str = r#"{"consistory":1}
+{"time":0,"process":0,"type":"invoke","f":"write","key":"x","value":1}
+{"time":10,"process":0,"type":"ok","f":"write","key":"x","value":1}
+{"time":10,"process":0,"type":"invoke","f":"read","key":"x"}
+{"time":10,"process":1,"type":"invoke","f":"read","key":"y"}
+{"time":20,"process":1,"type":"ok","f":"read","key":"y","value":null}
+{"time":20,"process":0,"type":"ok","f":"read","key":"x","value":null}
+"#;
+
+#[test]
+fn where_the_clock_is_too_coarse_linearizable_vouches_for_no_client() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("tie.jsonl"), TIE).expect("written");
+    let said = say(folder.path(), &["check", "tie.jsonl", "--all"]);
+    assert_eq!(said.code, 1, "{}", said.out);
+    assert!(said.out.contains("why not read-your-writes"), "{}", said.out);
+    let line = said.out.lines().find(|line| line.contains("linearizable"));
+    assert!(line.is_some_and(|line| line.contains("VIOLATED")), "{}", said.out);
+    let said = say(folder.path(), &["check", "tie.jsonl"]);
+    assert_eq!(said.code, 0, "{}", said.out);
+    assert!(said.out.contains("assuming that 1 operation may overlap"), "{}", said.out);
+}
+
+#[test]
+fn the_orders_that_show_what_holds_are_written_as_lines_of_the_history() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Two sessions that see two writes in different orders: causal, but not causal convergence.
+    fs::write(folder.path().join("h.txt"), "w(1,1,0,0)\nw(1,2,1,1)\nr(1,2,0,2)\nr(1,1,1,3)\n").expect("written");
+    let orders = |claim: &str| {
+        let said = say(folder.path(), &["check", "h.txt", "--claim", claim, "--witness", "orders.jsonl"]);
+        assert_eq!(said.code, 0, "{claim}: {}{}", said.out, said.err);
+        fs::read_to_string(folder.path().join("orders.jsonl")).expect("written")
+    };
+    assert_eq!(
+        orders("causal-memory"),
+        "{\"claim\":\"causal-memory\",\"order\":[1,2,3,4],\"session\":1}\n\
+         {\"claim\":\"causal-memory\",\"order\":[2,1,4,3],\"session\":2}\n"
+    );
+    let causal = orders("causal");
+    let lines: Vec<serde_json::Value> = causal.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(lines.len() > 1 && lines[1..].iter().all(|line| line["reader"].is_u64()), "{causal}");
+    assert_eq!(orders("monotonic-reads"), "", "it has none");
+}

@@ -66,3 +66,48 @@ fn the_initial_value_written_again_leaves_open_whose_it_was() {
     let Verdict::Undecided(undecided) = causal(&again) else { panic!("two origins of 0 are told apart") };
     assert!(undecided.why.to_string().contains("not unique"), "{}", undecided.why);
 }
+
+#[test]
+fn a_counterexample_with_an_operation_in_doubt_has_those_who_saw_that_it_happened() {
+    let in_doubt = |process: u32, value: &'static str| {
+        [(process, "invoke", "cas", "x", value), (process, "info", "cas", "x", value)]
+    };
+    let read = |process: u32, value: &'static str| {
+        [(process, "invoke", "read", "x", "null"), (process, "ok", "read", "x", value)]
+    };
+    let core = |events: &[_]| match causal(events) {
+        Verdict::Violated(violation) => violation.core.iter().map(|id| id.0).collect::<Vec<u32>>(),
+        other => panic!("{other:?}"),
+    };
+    // Seen by nobody it need not have happened; seen by one who is in doubt, neither.
+    assert!(matches!(causal(&in_doubt(0, "[7,2]")), Verdict::Holds(_)));
+    assert!(matches!(causal(&[in_doubt(0, "[7,2]"), in_doubt(1, "[2,3]")].concat()), Verdict::Holds(_)));
+    assert_eq!(core(&[in_doubt(0, "[7,2]"), read(1, "2"), read(2, "2")].concat()), [0, 1]);
+    assert_eq!(core(&[in_doubt(0, "[7,2]"), in_doubt(1, "[2,3]"), read(2, "3")].concat()), [0, 1, 2]);
+    // A ring of two in doubt, with an observer, who shows both.
+    assert_eq!(core(&[in_doubt(0, "[3,2]"), in_doubt(1, "[2,3]"), read(2, "0"), read(3, "2")].concat()), [0, 1, 3]);
+}
+
+#[test]
+fn a_map_as_the_initial_value_is_one_by_key_only_where_one_object_holds_many_keys() {
+    let register = r#"{"consistory":1,"initial":{"a":1}}
+{"time":0,"process":0,"type":"invoke","f":"read"}
+{"time":10,"process":0,"type":"ok","f":"read","value":{"a":1}}
+{"time":20,"process":0,"type":"invoke","f":"write","value":5}
+{"time":30,"process":0,"type":"ok","f":"write","value":5}
+"#;
+    let transaction = r#"{"consistory":1,"initial":{"a":1}}
+{"time":0,"process":0,"type":"invoke","f":"txn","value":[["r","a",null]]}
+{"time":10,"process":0,"type":"ok","f":"txn","value":[["r","a",1]]}
+{"time":20,"process":0,"type":"invoke","f":"txn","value":[["w","a",5]]}
+{"time":30,"process":0,"type":"ok","f":"txn","value":[["w","a",5]]}
+"#;
+    for text in [register, transaction] {
+        let history = formats::read(text.as_bytes(), "events", None, &ReadOptions::default()).expect("a history");
+        let claims = vec![Claim::Linearizable, Claim::Sequential, Claim::ReadAtomic];
+        let question = Question { claims, ..Question::default() };
+        for finding in judge(&history, &question, &Budget::unlimited()).expect("findings") {
+            assert!(matches!(finding.verdict, Verdict::Holds(_)), "{}: {:?}", finding.claim.name(), finding.verdict);
+        }
+    }
+}

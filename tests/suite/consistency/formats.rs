@@ -1,7 +1,11 @@
 //! The formats of checkers of transactions: the same history in each, and what is said about what is no history.
 
+use consistory::check::budget::Budget;
+use consistory::check::guarantee;
+use consistory::check::judge::{Question, judge};
+use consistory::check::verdict::Verdict;
 use consistory::history::formats::{self, ReadOptions};
-use consistory::history::{History, Outcome};
+use consistory::history::{History, Outcome, Value};
 
 fn read(text: &str, format: &str) -> Result<History, String> {
     formats::read(text.as_bytes(), "h", Some(format), &ReadOptions::default()).map_err(|error| error.to_string())
@@ -55,8 +59,17 @@ fn an_aborted_transaction_is_rejected_and_lines_of_sessions_may_be_mixed() {
 #[test]
 fn a_key_of_awdit_holds_zero_unless_somebody_writes_it() {
     let initial = |text| read(text, "awdit-text").expect("a history").header().initial.clone();
-    assert_eq!(initial("w 1 1\n"), Some(consistory::history::Value::Int(0)));
-    assert_eq!(initial("w 1 0\n"), None);
+    assert_eq!(initial("w 1 1\n"), Some(Value::Int(0)));
+    let map = |key| Some(Value::Map([(Value::Int(key), Value::Int(0))].into()));
+    assert_eq!(initial("r 1 0\n-----\n=====\nr 2 0\n-----\n=====\nw 2 0\n-----\n"), map(1));
+    let text = "r 1 0\n-----\n=====\nw 2 0\n-----\n=====\nr 2 0\n-----\n";
+    for claim in ["causal", "sequential"] {
+        let claims = vec![guarantee::find(claim).expect("a claim")];
+        let question = Question { claims, ..Question::default() };
+        let history = read(text, "awdit-text").expect("a history");
+        let finding = judge(&history, &question, &Budget::unlimited()).expect("a finding").remove(0);
+        assert!(matches!(finding.verdict, Verdict::Holds(_)), "{claim}: {:?}", finding.verdict);
+    }
 }
 
 #[test]

@@ -66,6 +66,8 @@ impl Drawing<'_> {
     fn value_read(&mut self, key: usize, right: usize) -> usize {
         match self.dice.below(100) {
             0 => NOBODYS,
+            // Who writes that comes later, if at all.
+            1 => self.values + 1,
             at if at <= right => self.written[key][self.written[key].len() - 1],
             _ => self.written[key][self.dice.below(self.written[key].len())],
         }
@@ -554,6 +556,13 @@ fn nodes_that_hold_a_number_and_a_list_disagree() {
     let history = of_lines(TOPOLOGY, &lines);
     assert_eq!(said(&history, Claim::Convergent), Said::Violated);
     assert_eq!(agreed(&history), None);
+}
+
+#[test]
+fn a_value_that_was_read_before_its_write_began_is_wrong() {
+    let lines =
+        ["work-ended", "1 invoke read x null n1", "1 ok read x 5 n1", "0 invoke write x 5 n1", "0 ok write x 5 n1"];
+    assert_eq!(said(&of_lines("", &lines), Claim::Convergent), Said::Violated);
 }
 
 #[test]

@@ -222,3 +222,16 @@ fn values_that_several_wrote_make_every_measure_a_lower_bound() {
     ops[1].value = 6;
     assert_eq!(measured(&ops).unclear, 0);
 }
+
+#[test]
+fn what_a_compare_and_set_found_is_not_measured_and_no_measure_is_exact_then() {
+    let text = r#"{"consistory":1}
+{"time":0,"process":0,"type":"invoke","f":"write","key":"x","value":1}
+{"time":10,"process":0,"type":"ok","f":"write","key":"x","value":1}
+{"time":20,"process":0,"type":"invoke","f":"cas","key":"x","value":[5,2]}
+{"time":30,"process":0,"type":"ok","f":"cas","key":"x","value":[5,2]}
+"#;
+    let history = formats::read(text.as_bytes(), "told", None, &ReadOptions::default()).expect("a history");
+    let staleness = measure(&history, &Question::default(), &Budget::unlimited()).expect("registers with times");
+    assert!(!staleness.k.exact && staleness.delta.is_some_and(|delta| !delta.exact), "{staleness:?}");
+}

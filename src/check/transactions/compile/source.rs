@@ -1,9 +1,9 @@
 //! What an operation reads and writes: the words of histories, as accesses to keys.
 
+use crate::check::initial::Initial;
 use crate::check::judge::Question;
 use crate::check::models::FailedCas;
-use crate::history::{History, OpId, Operation, Outcome, Value, ValueId, ValueRef};
-use rustc_hash::FxHashMap;
+use crate::history::{History, OpId, Operation, Outcome, ValueId, ValueRef};
 
 /// What a function does to keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,41 +44,16 @@ pub(in crate::check) struct Source<'h> {
     initial: Initial,
 }
 
-/// The value of a key that nobody wrote.
-enum Initial {
-    Same(ValueId),
-    ByKey(FxHashMap<ValueId, ValueId>),
-}
-
-impl Initial {
-    fn new(history: &History, value: Option<&Value>) -> Self {
-        let id = |value: &Value| history.values().id_of(value);
-        match value {
-            None => Self::Same(ValueId::NIL),
-            Some(Value::Map(pairs)) => Self::ByKey(pairs.iter().map(|(key, value)| (id(key), id(value))).collect()),
-            Some(value) => Self::Same(id(value)),
-        }
-    }
-
-    fn of(&self, key: ValueId) -> ValueId {
-        match self {
-            Self::Same(value) => *value,
-            Self::ByKey(values) => values.get(&key).copied().unwrap_or(ValueId::NIL),
-        }
-    }
-}
-
 impl<'h> Source<'h> {
     pub(in crate::check) fn new(history: &'h History, question: &Question) -> Self {
         let word = |word| history.values().find(ValueRef::Text(word)).unwrap_or(ValueId::ABSENT);
-        let initial = question.initial.as_ref().or(history.header().initial.as_ref());
         Self {
             history,
             kinds: history.functions().iter().map(kind).collect(),
             words: ["r", "read", "w", "write"].map(word),
             nil_reads_anything: question.nil_reads_anything,
             failed_cas: question.failed_cas,
-            initial: Initial::new(history, initial),
+            initial: Initial::of(history, question),
         }
     }
 
@@ -158,8 +133,8 @@ impl<'h> Source<'h> {
     }
 
     /// The value that a key holds before any write.
-    pub(in crate::check) fn initial_of(&self, key: ValueId) -> ValueId {
-        self.initial.of(key)
+    pub(super) fn initial_of(&self, key: ValueId) -> ValueId {
+        self.initial.value_of(key)
     }
 
     fn tells(&self, value: ValueId) -> bool {
