@@ -32,6 +32,15 @@ use super::transactions::Transactions;
 use forced::Forced;
 use run::{Guided, Run};
 
+/// So often as many transactions are run as there are, again and again, before it is left to the solver for some steps.
+/// Histories of stores with up to 200 sessions take at most six.
+const RUNS_FEW: u64 = 8;
+/// So many steps: a second or two. Sessions that encode formulas of a hundred variables take fewer.
+const STEPS_FEW: u64 = 200_000;
+/// So often they are run in a second attempt, before it is left to the solver altogether: with many sessions a run that
+/// learns gets on faster than the solver.
+const RUNS_MANY: u64 = 64;
+
 /// What the search found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -50,14 +59,22 @@ pub fn search(transactions: &Transactions, budget: &Budget) -> Found {
     if let Err(found) = forced.saturate(budget) {
         return found;
     }
-    let guided = Run::new(transactions, &forced).guided(&mut forced, budget);
-    match guided {
-        Guided::Found(found) => found,
-        // What the run has learned may force more.
-        Guided::Unclear => match forced.saturate(budget) {
-            Ok(()) => solver::decide(transactions, &forced, budget),
-            Err(found) => found,
-        },
+    if let Some(found) = guided(transactions, &mut forced, RUNS_FEW, budget) {
+        return found;
+    }
+    match solver::decide(transactions, &forced, &budget.at_most(STEPS_FEW)) {
+        Found::Stopped(_) if budget.exceeded().is_none() => {}
+        found => return found,
+    }
+    let found = guided(transactions, &mut forced, RUNS_MANY, budget);
+    found.unwrap_or_else(|| solver::decide(transactions, &forced, budget))
+}
+
+/// Runs and learns; what was learned may force more. `None` if that does not decide.
+fn guided(transactions: &Transactions, forced: &mut Forced<'_>, runs: u64, budget: &Budget) -> Option<Found> {
+    match Run::new(transactions, forced).guided(forced, runs, budget) {
+        Guided::Found(found) => Some(found),
+        Guided::Unclear => forced.saturate(budget).err(),
     }
 }
 

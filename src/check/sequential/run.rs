@@ -14,10 +14,6 @@ use crate::check::transactions::{INITIAL, Rows, Transactions};
 
 /// Not run yet; no version.
 pub(super) const NONE: u32 = u32::MAX;
-/// So often as many transactions are run as there are, again and again, before it is left to the solver. Histories of
-/// stores with up to 200 sessions take at most six.
-const RUNS_MAX: u64 = 8;
-
 /// What the guided run came to.
 pub(super) enum Guided {
     /// An answer.
@@ -93,11 +89,11 @@ impl<'t> Run<'t> {
         }
     }
 
-    /// See the module above: runs, learns and tries, until [`RUNS_MAX`]. Each ring takes back a part of the run, which
+    /// See the module above: runs, learns and tries, until as many transactions were run as there are `runs` times. Each ring takes back a part of the run, which
     /// takes O(sessions) a step.
-    pub(super) fn guided(mut self, forced: &mut Forced<'_>, budget: &Budget) -> Guided {
+    pub(super) fn guided(mut self, forced: &mut Forced<'_>, runs: u64, budget: &Budget) -> Guided {
         let mut tries = Tries::default();
-        let taken_max = RUNS_MAX * self.transactions.len() as u64;
+        let taken_max = runs * self.transactions.len() as u64;
         while self.taken <= taken_max {
             if let Some(stop) = self.run_as_far_as_possible(budget) {
                 return Guided::Found(Found::Stopped(stop));

@@ -465,7 +465,7 @@ mod tests {
             let transactions = Formula::encoded(12, &clauses);
             let mut forced = Forced::new(&transactions);
             assert_eq!(forced.saturate(&Budget::unlimited()), Ok(()), "seed {seed}");
-            let guided = Run::new(&transactions, &forced).guided(&mut forced, &Budget::unlimited());
+            let guided = Run::new(&transactions, &forced).guided(&mut forced, 8, &Budget::unlimited());
             assert!(matches!(guided, Guided::Unclear), "seed {seed}: the guided run has an answer");
             let is_possible = is_satisfiable(12, &clauses);
             match search(&transactions, &Budget::unlimited().at_most(200_000)) {
