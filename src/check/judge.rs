@@ -187,8 +187,13 @@ fn claims(history: &History, question: &Question) -> Result<Vec<Claim>, JudgeErr
     }
     let of_header = history.header().claims.iter().map(|name| {
         let unknown = || JudgeError::UnknownClaim { name: name.clone(), known: guarantee::known() };
-        guarantee::find(name).ok_or_else(unknown)
+        guarantee::find_all(name).ok_or_else(unknown)
     });
-    let of_header = of_header.collect::<Result<Vec<_>, _>>()?;
-    Ok(if of_header.is_empty() { vec![Claim::Linearizable] } else { of_header })
+    let mut claims: Vec<Claim> = Vec::new();
+    for claim in of_header.collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
+        if !claims.contains(&claim) {
+            claims.push(claim);
+        }
+    }
+    Ok(if claims.is_empty() { vec![Claim::Linearizable] } else { claims })
 }

@@ -23,7 +23,7 @@ fn expressible(history: &History, question: &Question) -> Vec<Claim> {
     let means_something = |claim: Claim| match claim {
         Claim::Linearizable => history.header().has_time(),
         Claim::LostAcks => has_additions && history.header().has_time(),
-        Claim::Convergent => keys && convergent::is_expressible(history),
+        Claim::Convergent => keys && convergent::is_expressible(history, question),
         _ => keys,
     };
     guarantee::all().iter().map(|info| info.claim).filter(|&claim| means_something(claim)).collect()
@@ -55,7 +55,10 @@ fn implied(claim: Claim, judged: &[Judged], known: impl Fn(Claim) -> bool) -> Op
     judged.iter().find_map(|(other, finding)| {
         let finding = finding.as_ref().ok()?;
         let verdict = match &finding.verdict {
-            Verdict::Holds(_) if other.implies(claim) && known(*other) => Verdict::Holds(Witness::default()),
+            // What nobody asked the nodes follows from nothing.
+            Verdict::Holds(_) if other.implies(claim) && known(*other) && claim != Claim::Convergent => {
+                Verdict::Holds(Witness::default())
+            }
             Verdict::Violated(violation) if claim.implies(*other) => {
                 let by = match violation.kind {
                     Contradiction::Implied { by } => by,

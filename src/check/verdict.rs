@@ -289,6 +289,8 @@ pub enum WrongReadKind {
     Aborted,
     /// Its own transaction wrote it only afterwards.
     Future,
+    /// Whoever wrote it began only when the read was over.
+    Early,
     /// Its own transaction had written another value before.
     NotOwn,
     /// The writer overwrote it itself.

@@ -24,6 +24,14 @@ pub(super) fn stands(history: &History, question: &Question, wrong: &WrongRead) 
                 |operation: Operation<'_>| operation.id() != wrong.reader && operation.outcome() != Outcome::Rejected;
             !is_initial && scene.writes(&reader) && !writers().any(others)
         }
+        WrongReadKind::Early => {
+            let is_later = |operation: Operation<'_>| {
+                operation.outcome() == Outcome::Rejected
+                    || operation.id() == wrong.reader
+                    || operation.called() > reader.returned()
+            };
+            !is_initial && of_writer().contains(&Access::Writes(wrong.value)) && writers().all(is_later)
+        }
         WrongReadKind::NotOwn => {
             let accesses = scene.accesses(&reader);
             let places = (0..accesses.len()).filter(|&at| accesses[at] == Access::Reads(wrong.value));

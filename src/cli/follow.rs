@@ -8,7 +8,7 @@ use super::{Failed, values};
 use crate::check::judge::Question;
 use crate::check::stream::{Conflict, News, StreamJudge, What};
 use crate::history::formats::consistory::Tail;
-use crate::report::grouped;
+use crate::report::{counted, grouped};
 use anyhow::Context;
 use clap::Args;
 use std::collections::BTreeSet;
@@ -139,11 +139,11 @@ impl Follower {
         let length = self.file.metadata().map_or(self.position, |file| file.len());
         let behind = length.saturating_sub(self.position);
         let mut text = format!(
-            "{} operations judged, {} KiB behind, {} of {} objects violated",
-            grouped(judge.operations()),
+            "{} judged, {} KiB behind, {} of {} violated",
+            counted(judge.operations(), "operation"),
             grouped(behind.div_ceil(1024)),
             judge.violated(),
-            judge.objects()
+            counted(judge.objects() as u64, "object")
         );
         if judge.unjudged() > 0 {
             let _ = write!(text, ", {} left to the end", judge.unjudged());
@@ -162,9 +162,9 @@ pub(super) fn describe(news: &News) -> String {
     let object = news.key.as_ref().map_or(String::new(), |key| format!(" key {key}:"));
     match news.what {
         What::Violated(conflict) => format!(
-            "✗ linearizable,{object} {conflict} (line {}, after {} operations)",
+            "✗ linearizable,{object} {conflict} (line {}, after {})",
             news.line,
-            grouped(news.operations)
+            counted(news.operations, "operation")
         ),
         What::Unjudged(why) => {
             format!("?{object} {why} (line {}): left to the judgement of the whole history", news.line)

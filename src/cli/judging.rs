@@ -268,7 +268,7 @@ impl<'a> Judgement<'a> {
             exit = exit.worse(Exit::Thresholds);
         }
         let staleness = self.staleness(&history, &question, &findings);
-        let agreement = convergent::agreement(&history);
+        let agreement = convergent::agreement(&history, &question);
         let cpu = watchdog::cpu_time().saturating_sub(cpu);
         let (all, wall) = (question.all, wall.elapsed());
         Ok(Judged {

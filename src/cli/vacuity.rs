@@ -3,11 +3,13 @@
 //! Vacuous are: too few completed operations; a function that was invoked and never once completed (what it does was
 //! not tested; Jepsen's `stats` checker asks the same); a history without a single observation; and one that was recorded
 //! under faults of which one had no effect, or none struck. Does not know
-//! models: an observation is any completed operation but a blind change that answers with nothing or its own argument.
+//! models: an observation is any completed operation but a blind change that answers with nothing or its own argument, and
+//! but a transaction of nothing else than blind changes.
 
 use crate::history::fault_windows::fault_windows;
-use crate::history::{History, Operation, Outcome, Symbol};
+use crate::history::{History, Operation, Outcome, Symbol, ValueId, ValueRef};
 use crate::record::runner::FAULTS_SETTING;
+use crate::report::counted;
 
 /// Functions that change an object and learn nothing of it when all goes well.
 const BLIND: &[&str] = &[
@@ -27,6 +29,9 @@ const BLIND: &[&str] = &[
     "unlock",
 ];
 
+/// The function whose value is a list of functions.
+const TRANSACTION: &str = "txn";
+
 /// What makes a history show something.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Demands {
@@ -45,7 +50,8 @@ pub(super) fn why_vacuous(history: &History, demands: Demands) -> Option<String>
     let count = completed().count() as u64;
     if count < demands.min_ops {
         let min = demands.min_ops;
-        return Some(format!("only {count} completed operations (min {min}): too few to say that nothing is wrong"));
+        let count = counted(count, "completed operation");
+        return Some(format!("only {count} (min {min}): too few to say that nothing is wrong"));
     }
     if let Some(function) = never_completed(history, demands) {
         return Some(format!("no '{function}' ever completed: what it does was not tested"));
@@ -89,9 +95,21 @@ fn never_completed(history: &History, demands: Demands) -> Option<&str> {
 }
 
 fn observes(operation: &Operation<'_>) -> bool {
+    if operation.function() == TRANSACTION {
+        let told = if operation.result().is_absent() { operation.argument() } else { operation.result() };
+        // What is no list of micro-operations is left to the model.
+        return operation.values().items(told).is_none_or(|items| items.iter().any(|&item| !is_blind(operation, item)));
+    }
     let result = operation.result();
-    let echo = result.is_absent() || result == operation.argument() || result == crate::history::ValueId::NIL;
+    let echo = result.is_absent() || result == operation.argument() || result == ValueId::NIL;
     !(echo && BLIND.contains(&operation.function()))
+}
+
+/// Whether a micro-operation `[function key value]` of a transaction changes something and learns nothing.
+fn is_blind(operation: &Operation<'_>, item: ValueId) -> bool {
+    let values = operation.values();
+    let function = values.items(item).and_then(|item| item.first()).map(|&function| values.get(function));
+    matches!(function, Some(ValueRef::Text(function)) if BLIND.contains(&function))
 }
 
 #[cfg(test)]
@@ -166,6 +184,22 @@ mod tests {
     fn writes_that_nobody_reads_show_nothing() {
         let unread = why(&[("write", "ok"), ("write", "ok")]).expect("vacuous");
         assert!(unread.contains("returned anything"), "{unread}");
+    }
+
+    #[test]
+    fn a_transaction_shows_something_only_if_it_reads() {
+        let why = |items: &str| {
+            let mut text = "{\"consistory\":1}\n".to_owned();
+            for phase in ["invoke", "ok"] {
+                let _ = writeln!(text, r#"{{"process":0,"type":"{phase}","f":"txn","value":{items}}}"#);
+            }
+            let history = formats::read(text.as_bytes(), "test", None, &ReadOptions::default()).expect("a history");
+            why_vacuous(&history, DEMANDS)
+        };
+        for blind in ["[]", r#"[["w","x",1]]"#, r#"[["w","x",1],["append","y",2]]"#] {
+            assert!(why(blind).expect("vacuous").contains("returned anything"), "{blind}");
+        }
+        assert_eq!(why(r#"[["w","x",1],["r","y",null]]"#), None);
     }
 
     #[test]

@@ -24,9 +24,24 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
+/// So many of what the singular names: `1 operation`, `1,234 operations`.
+#[must_use]
+pub fn counted(number: u64, singular: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {singular}{plural}", grouped(number))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::grouped;
+    use super::{counted, grouped};
+
+    #[test]
+    fn one_thing_is_not_called_many() {
+        assert_eq!(
+            [0, 1, 1_000].map(|number| counted(number, "operation")),
+            ["0 operations", "1 operation", "1,000 operations"]
+        );
+    }
 
     #[test]
     fn thousands_are_grouped() {

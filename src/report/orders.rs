@@ -15,6 +15,7 @@ pub(super) fn wrong_read(history: &History, wrong: &WrongRead, letter: impl Fn(O
             format!("{reader} read {value} of {key}, which only {writer} wrote, and that failed.")
         }
         WrongReadKind::Future => format!("{reader} read {value} of {key} before it wrote that itself."),
+        WrongReadKind::Early => format!("{reader} read {value} of {key} before {writer}, which wrote it, had begun."),
         WrongReadKind::NotOwn => format!("{reader} read {value} of {key} after it had written another value itself."),
         WrongReadKind::Intermediate => format!("{reader} read {value} of {key}, which {writer} itself overwrote."),
     }

@@ -222,11 +222,11 @@ impl Service {
             let _ = writeln!(out, "  sides      majority {majority} · minority {minority}{unplaced}");
         }
         if self.retried > 0 {
-            let [attempts, operations, retried, served] =
-                [self.attempts, self.whole().called, self.retried, self.retried_served].map(super::grouped);
+            let [attempts, retried, served] = [self.attempts, self.retried, self.retried_served].map(super::grouped);
+            let operations = super::counted(self.whole().called, "operation");
             let _ = writeln!(
                 out,
-                "  attempts   {attempts} for {operations} operations · {retried} tried again, {served} of them served"
+                "  attempts   {attempts} for {operations} · {retried} tried again, {served} of them served"
             );
         }
         for (name, phase) in [("outside", &self.outside), ("inside", &self.inside)] {

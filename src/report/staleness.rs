@@ -1,6 +1,6 @@
 //! How far from linearizable a history is, for people and for scripts; and how long nodes took to agree.
 
-use super::{grouped, words};
+use super::{counted, words};
 use crate::check::convergent::Agreement;
 use crate::check::staleness::{Bound, Reads, Staleness};
 use crate::history::Nanos;
@@ -32,7 +32,8 @@ pub fn text(staleness: &Staleness, asked: bool) -> String {
         (staleness.impossible, "of what nobody had written by then"),
     ] {
         if reads > 0 {
-            let _ = writeln!(out, "             {} reads {what} are left out", grouped(reads));
+            let are = if reads == 1 { "is" } else { "are" };
+            let _ = writeln!(out, "             {} {what} {are} left out", counted(reads, "read"));
         }
     }
     out
@@ -43,14 +44,13 @@ fn relation<T>(bound: Bound<T>, words: impl Fn(T) -> String) -> String {
 }
 
 fn phase(reads: &Reads) -> String {
-    let of = format!("of {} reads", grouped(reads.reads));
+    let of = format!("of {}", counted(reads.reads, "read"));
     if reads.stale() == 0 {
         return format!("0 % {of} are provably stale");
     }
-    let plural = if reads.versions_max() == 1 { "" } else { "s" };
     let behind = reads.behind_max().map_or(String::new(), |behind| format!(" and {}", words::duration(behind.0)));
-    let versions = grouped(u64::from(reads.versions_max()));
-    format!("{} {of} are provably stale, up to {versions} version{plural}{behind} behind", percent(reads))
+    let versions = counted(u64::from(reads.versions_max()), "version");
+    format!("{} {of} are provably stale, up to {versions}{behind} behind", percent(reads))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share is shown with two digits")]
@@ -164,9 +164,6 @@ pub fn agreement_wire(agreement: Agreement) -> AgreementWire {
 #[must_use]
 pub fn agreement_text(agreement: Agreement) -> String {
     let Agreement { nodes, keys, within } = agreement;
-    let (of_nodes, of_keys) = (if nodes == 1 { "" } else { "s" }, if keys == 1 { "" } else { "s" });
-    format!(
-        "  agreement  {nodes} node{of_nodes} on {keys} key{of_keys}, at most {} after the work and the last fault\n",
-        words::duration(within.0)
-    )
+    let (nodes, keys) = (counted(nodes as u64, "node"), counted(keys as u64, "key"));
+    format!("  agreement  {nodes} on {keys}, at most {} after the work and the last fault\n", words::duration(within.0))
 }

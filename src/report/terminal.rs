@@ -1,6 +1,6 @@
 //! Verdicts for people: one line a claim, then the counterexample. Marks (✓ ✗ ? ∅) always stand beside colours.
 
-use super::{drawing, grouped, words};
+use super::{counted, drawing, grouped, words};
 use crate::check::guarantee::{self, Claim};
 use crate::check::verdict::{Contradiction, Finding, Undecided, Verdict, Violation, Why};
 use crate::history::History;
@@ -108,13 +108,12 @@ fn exposure(finding: &Finding) -> String {
     {
         return format!("since {by} is not");
     }
-    let operations = grouped(finding.operations as u64);
-    let objects = grouped(finding.objects as u64);
-    let plural = if finding.objects == 1 { "" } else { "s" };
+    let operations = counted(finding.operations as u64, "operation");
+    let objects = counted(finding.objects as u64, "object");
     let model = finding.model.map_or(String::new(), |model| format!(" · {model}"));
     let by: Vec<String> = finding.decided_by.iter().map(|(name, count)| format!("{name} {count}")).collect();
     let by = if by.is_empty() { String::new() } else { format!(" · by {}", by.join(", ")) };
-    format!("{operations} operations on {objects} object{plural}{model}{by}")
+    format!("{operations} on {objects}{model}{by}")
 }
 
 fn headline(history: &History, finding: &Finding, violation: &Violation) -> String {
@@ -128,9 +127,9 @@ fn headline(history: &History, finding: &Finding, violation: &Violation) -> Stri
 
 fn why(out: &mut String, history: &History, finding: &Finding, violation: &Violation) {
     let count = violation.core.len();
-    let plural = if count == 1 { "" } else { "s" };
+    let operations = counted(count as u64, "operation");
     let key = words::key_name(history, violation.key).map_or(String::new(), |key| format!(", {key}"));
-    let _ = writeln!(out, "\nwhy not {} ({count} operation{plural}{key})", finding.claim.name());
+    let _ = writeln!(out, "\nwhy not {} ({operations}{key})", finding.claim.name());
     for line in words::counterexample(history, violation) {
         let _ = writeln!(out, "  {line}");
     }
@@ -144,15 +143,17 @@ fn why(out: &mut String, history: &History, finding: &Finding, violation: &Viola
         let states: Vec<String> = violation.states.iter().take(STATES_MAX).map(|state| shortened(state)).collect();
         let more = violation.states.len() - states.len();
         let more = if more > 0 { format!(" or {more} more") } else { String::new() };
-        let before = grouped(violation.before as u64);
-        let _ = writeln!(out, "  The {before} operations before leave the object at {}{more}.", states.join(" or "));
+        let before = counted(violation.before as u64, "operation");
+        let leave = if violation.before == 1 { "leaves" } else { "leave" };
+        let _ = writeln!(out, "  The {before} before {leave} the object at {}{more}.", states.join(" or "));
     }
     if let Some(stuck) = violation.stuck {
         let at = history.operation(stuck.at);
         let _ = writeln!(
             out,
-            "{DIM}  {} earlier operations of the object have a legal order; the one of line {} cannot be added{DIM:#}",
-            grouped(stuck.explained as u64),
+            "{DIM}  {} of the object before it {} a legal order; the one of line {} cannot be added{DIM:#}",
+            counted(stuck.explained as u64, "operation"),
+            if stuck.explained == 1 { "has" } else { "have" },
             at.line()
         );
     }
@@ -161,8 +162,8 @@ fn why(out: &mut String, history: &History, finding: &Finding, violation: &Viola
         if violation.verified { "verified by an independent check" } else { "too large for the independent check" };
     let _ = writeln!(
         out,
-        "{DIM}  {smallest}: {count} of {} operations · {verified}{DIM:#}",
-        grouped(finding.operations as u64)
+        "{DIM}  {smallest}: {count} of {} · {verified}{DIM:#}",
+        counted(finding.operations as u64, "operation")
     );
 }
 
@@ -180,8 +181,8 @@ fn open(out: &mut String, history: &History, undecided: &Undecided) {
     if !undecided.open.is_empty() {
         let _ = writeln!(
             out,
-            "\n{} objects decided, {} open:",
-            grouped(undecided.decided as u64),
+            "\n{} decided, {} open:",
+            counted(undecided.decided as u64, "object"),
             grouped(undecided.open.len() as u64)
         );
     }
@@ -189,8 +190,8 @@ fn open(out: &mut String, history: &History, undecided: &Undecided) {
         let key = words::key_name(history, object.key).unwrap_or_else(|| "the object".into());
         let _ = writeln!(
             out,
-            "  {key}: {} operations, {} of unknown outcome, {} at once; explained up to operation {}",
-            grouped(object.operations as u64),
+            "  {key}: {}, {} of unknown outcome, {} at once; explained up to operation {}",
+            counted(object.operations as u64, "operation"),
             grouped(object.indeterminate as u64),
             object.overlap,
             grouped(object.explained as u64)

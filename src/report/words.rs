@@ -20,7 +20,8 @@ pub fn counterexample(history: &History, violation: &Violation) -> Vec<String> {
     let scene = Scene { history, violation, shown };
     let mut lines = scene.operations();
     if left_out > 0 {
-        lines.insert(0, format!("… {left_out} operations before these belong to it"));
+        let before = super::counted(left_out as u64, "operation");
+        lines.insert(0, format!("… and {before} before these"));
     }
     lines.extend(scene.conclusion());
     lines

@@ -9,7 +9,8 @@ use crate::check::models::{
     VersionedRegisterOptions,
 };
 use crate::check::verdict::Finding;
-use crate::history::{History, Value, ValueId};
+use crate::history::{History, Operation, Value, ValueId};
+use std::collections::BTreeSet;
 
 type Judge = fn(&History, &Setting, &Budget) -> Result<Finding, JudgeError>;
 
@@ -44,6 +45,9 @@ const SUGGESTIONS: &[(&str, &str)] = &[
     ("acquire", "mutex"),
 ];
 
+/// What says nothing about the model unless there is nothing else.
+const READS: [&str; 2] = ["read", "r"];
+
 /// The question as far as it concerns one model.
 struct Setting {
     model: &'static str,
@@ -75,15 +79,35 @@ pub fn judge(history: &History, question: &Question, budget: &Budget) -> Result<
     Ok(finding)
 }
 
+/// The names of functions that operations have; lines of faults and marks are none.
+fn names(history: &History) -> BTreeSet<&str> {
+    let mut called = vec![false; history.functions().iter().count()];
+    for operation in history.operations() {
+        called[operation.function_symbol().index()] = true;
+    }
+    history
+        .functions()
+        .iter()
+        .zip(called)
+        .filter(|(name, called)| *called && !name.is_empty())
+        .map(|(name, _)| name)
+        .collect()
+}
+
 fn functions(history: &History) -> String {
-    let mut names: Vec<_> = history.functions().iter().filter(|name| !name.is_empty()).collect();
-    names.sort_unstable();
-    names.join(", ")
+    names(history).into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn infer(history: &History) -> Option<&'static str> {
-    let has = |name: &str| history.functions().find(name).is_some();
-    SUGGESTIONS.iter().find(|(function, _)| has(function)).map(|&(_, model)| model)
+    let names = names(history);
+    let suggested = SUGGESTIONS.iter().find(|(function, _)| names.contains(function)).map(|&(_, model)| model);
+    suggested.or_else(|| only_reads_registers(history, &names).then_some("register"))
+}
+
+/// Whether there is nothing but reads, and none of them shows something else than a register. (Sets are read as lists.)
+fn only_reads_registers(history: &History, names: &BTreeSet<&str>) -> bool {
+    let is_list = |operation: Operation<'_>| operation.values().items(operation.result()).is_some();
+    !names.is_empty() && names.iter().all(|name| READS.contains(name)) && !history.operations().any(is_list)
 }
 
 impl Setting {
@@ -145,7 +169,35 @@ fn semaphore(history: &History, setting: &Setting, budget: &Budget) -> Result<Fi
 
 #[cfg(test)]
 mod tests {
-    use super::{JUDGES, SUGGESTIONS};
+    use super::{JUDGES, SUGGESTIONS, functions, infer};
+    use crate::history::History;
+    use crate::history::formats::{self, ReadOptions};
+    use std::fmt::Write;
+
+    /// A history of single answers to the functions, with a mark of the recorder after them.
+    fn history(answers: &[(&str, &str)]) -> History {
+        let mut text = "{\"consistory\":1}\n".to_owned();
+        for (function, value) in answers {
+            for phase in ["invoke", "ok"] {
+                let _ = writeln!(text, r#"{{"process":0,"type":"{phase}","f":"{function}","value":{value}}}"#);
+            }
+        }
+        text += "{\"process\":\"nemesis\",\"type\":\"info\",\"f\":\"work-ended\"}\n";
+        formats::read(text.as_bytes(), "test", None, &ReadOptions::default()).expect("a history")
+    }
+
+    #[test]
+    fn reads_alone_are_those_of_registers_unless_they_show_lists() {
+        assert_eq!(infer(&history(&[("read", "null"), ("read", "7")])), Some("register"));
+        assert_eq!(infer(&history(&[("read", "null"), ("read", "[7]")])), None);
+        assert_eq!(infer(&history(&[("read", "null"), ("add", "7")])), None);
+        assert_eq!(infer(&history(&[])), None);
+    }
+
+    #[test]
+    fn marks_of_the_recorder_are_no_functions_of_a_model() {
+        assert_eq!(functions(&history(&[("write", "1"), ("read", "1")])), "read, write");
+    }
 
     #[test]
     fn every_model_of_the_catalogue_can_be_judged() {

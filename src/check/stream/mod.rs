@@ -110,7 +110,8 @@ impl StreamJudge {
     }
 
     fn with_strategy(header: &Header, question: &Question, search_always: bool) -> Result<Self, NotStreamed> {
-        let of_header: Vec<Claim> = header.claims.iter().filter_map(|name| guarantee::find(name)).collect();
+        let of_header: Vec<Claim> =
+            header.claims.iter().filter_map(|name| guarantee::find_all(name)).flatten().collect();
         let claims = if question.claims.is_empty() { &of_header } else { &question.claims };
         if !claims.is_empty() && !claims.contains(&Claim::Linearizable) {
             return Err(NotStreamed::OtherClaims);

@@ -10,6 +10,7 @@
 mod compile;
 mod writers;
 
+pub(in crate::check) use compile::Source;
 pub use compile::{compile, is_key_value};
 pub use writers::Writers;
 

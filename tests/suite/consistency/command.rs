@@ -50,6 +50,74 @@ fn a_history_without_times_is_not_called_linearizable() {
     assert!(said.out.contains("says nothing about time"), "{}", said.out);
 }
 
+/// What `check` says of these lines of events, and its exit code.
+fn checked(lines: &[&str], arguments: &[&str]) -> crate::command::Said {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("h.jsonl"), lines.join("\n") + "\n").expect("written");
+    say(folder.path(), &[&["check", "h.jsonl"], arguments].concat())
+}
+
+#[test]
+fn what_the_nodes_hold_follows_from_no_other_claim() {
+    let lines = [
+        r#"{"consistory":1,"topology":{"n1":"a","n2":"b"}}"#,
+        r#"{"time":0,"process":0,"type":"invoke","f":"write","key":"x","value":5,"node":"n1"}"#,
+        r#"{"time":1,"process":0,"type":"ok","f":"write","key":"x","value":5,"node":"n1"}"#,
+        r#"{"time":2,"process":"nemesis","type":"info","f":"work-ended"}"#,
+        r#"{"time":3,"process":1,"type":"invoke","f":"read","key":"x","node":"n1"}"#,
+        r#"{"time":4,"process":1,"type":"ok","f":"read","key":"x","value":5,"node":"n1"}"#,
+    ];
+    let said = checked(&lines, &["--all"]);
+    assert_eq!(said.code, 2, "{}{}", said.out, said.err);
+    assert!(said.out.contains("n2 did not answer the reads of key x"), "{}", said.out);
+    assert!(said.out.contains("undecided: convergent\n"), "{}", said.out);
+}
+
+#[test]
+fn transactions_that_nobody_reads_show_nothing() {
+    let lines = [
+        r#"{"consistory":1}"#,
+        r#"{"time":0,"process":0,"type":"invoke","f":"txn","value":[["w","x",1]]}"#,
+        r#"{"time":9,"process":0,"type":"ok","f":"txn","value":[["w","x",1]]}"#,
+    ];
+    assert_eq!(checked(&lines, &["--all"]).code, 4);
+    let empty = r#"{"data":[[{"events":[],"committed":true}]]}"#;
+    let said = checked(&[empty], &["--from", "dbcop-json", "--all"]);
+    assert_eq!(said.code, 4, "{}{}", said.out, said.err);
+}
+
+#[test]
+fn reads_of_a_register_alone_are_judged_and_one_operation_is_no_operations() {
+    let lines = [
+        r#"{"consistory":1}"#,
+        r#"{"time":0,"process":0,"type":"invoke","f":"read","key":"x"}"#,
+        r#"{"time":5,"process":0,"type":"ok","f":"read","key":"x","value":null}"#,
+        r#"{"time":9,"process":"nemesis","type":"info","f":"work-ended"}"#,
+    ];
+    let said = checked(&lines, &["--all"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(said.out.contains("linearizable        not violated  1 operation on 1 object · register"), "{}", said.out);
+    assert!(said.out.contains("inferred from the functions read\n"), "{}", said.out);
+}
+
+#[test]
+fn a_history_that_was_recorded_for_a_word_is_judged_by_the_claims_it_stands_for() {
+    let said = checked(
+        &[
+            r#"{"consistory":1,"claims":["session","read-your-writes"]}"#,
+            r#"{"process":0,"type":"invoke","f":"write","value":1}"#,
+            r#"{"process":0,"type":"ok","f":"write","value":1}"#,
+            r#"{"process":0,"type":"invoke","f":"read"}"#,
+            r#"{"process":0,"type":"ok","f":"read","value":1}"#,
+        ],
+        &[],
+    );
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    for claim in ["read-your-writes", "monotonic-reads", "monotonic-writes", "writes-follow-reads"] {
+        assert_eq!(said.out.matches(claim).count(), 1, "{}", said.out);
+    }
+}
+
 /// So many sessions, each of which reads the next one's write before it writes its own key: a ring.
 fn ring(sessions: usize) -> String {
     let session = |at: usize| format!("r {} 1\n-----\nw {at} 1\n-----\n=====\n", (at + 1) % sessions);

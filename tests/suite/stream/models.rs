@@ -80,7 +80,10 @@ fn what_is_only_known_at_the_end_is_refused_with_a_reason() {
     for model in NOT_STREAMED {
         assert_eq!(refusal(&header(model, "linearizable")), Some(NotStreamed::Model(model.into())));
     }
-    assert_eq!(refusal(&header("set", "lost-acks")), Some(NotStreamed::OtherClaims));
+    for other in ["lost-acks", "session"] {
+        assert_eq!(refusal(&header("set", other)), Some(NotStreamed::OtherClaims), "{other}");
+    }
+    assert_eq!(refusal(&header("set", "strong")), None);
     assert_eq!(refusal(&Header::default()), Some(NotStreamed::NoModel));
     assert_eq!(refusal(&header("set", "linearizable")), None);
 }

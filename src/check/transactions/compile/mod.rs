@@ -20,8 +20,10 @@ use crate::check::verdict::{WrongRead, WrongReadKind};
 use crate::history::{History, OpId, Outcome, ValueId};
 use flat::{Accesses, Flat};
 use layout::Layout;
-use source::{Kind, Source, kind};
+use source::{Kind, kind};
 use written::Written;
+
+pub(in crate::check) use source::Source;
 
 /// Models whose objects are keys with values.
 const MODELS: [&str; 3] = ["register", "cas-register", "multi-register"];

@@ -27,14 +27,14 @@ pub(super) fn kind(function: &str) -> Kind {
 
 /// One access of an operation.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Access {
-    pub(super) key: ValueId,
-    pub(super) value: ValueId,
-    pub(super) writes: bool,
+pub(in crate::check) struct Access {
+    pub(in crate::check) key: ValueId,
+    pub(in crate::check) value: ValueId,
+    pub(in crate::check) writes: bool,
 }
 
 /// How to read accesses from a history.
-pub(super) struct Source<'h> {
+pub(in crate::check) struct Source<'h> {
     pub(super) history: &'h History,
     kinds: Vec<Kind>,
     /// The words `r` and `read`, `w` and `write` of transactions.
@@ -45,7 +45,7 @@ pub(super) struct Source<'h> {
 }
 
 impl<'h> Source<'h> {
-    pub(super) fn new(history: &'h History, question: &Question) -> Self {
+    pub(in crate::check) fn new(history: &'h History, question: &Question) -> Self {
         let word = |word| history.values().find(ValueRef::Text(word)).unwrap_or(ValueId::ABSENT);
         Self {
             history,
@@ -71,7 +71,7 @@ impl<'h> Source<'h> {
 
     /// Hands out the accesses of an operation in order; of one that did not complete, only what it would have written,
     /// and what a compare-and-set must then have found.
-    pub(super) fn accesses(&self, id: OpId, mut visit: impl FnMut(Access)) -> Result<(), String> {
+    pub(in crate::check) fn accesses(&self, id: OpId, mut visit: impl FnMut(Access)) -> Result<(), String> {
         let operation = self.history.operation(id);
         let completed = operation.outcome() == Outcome::Completed;
         let key = operation.key();
@@ -113,6 +113,23 @@ impl<'h> Source<'h> {
             }
         }
         Ok(())
+    }
+
+    /// Hands out the keys that an operation asks for, answered or not; a compare-and-set asks for none.
+    pub(in crate::check) fn asked(&self, id: OpId, mut visit: impl FnMut(ValueId)) {
+        let operation = self.history.operation(id);
+        match self.kinds[operation.function_symbol().index()] {
+            Kind::Read => visit(operation.key()),
+            Kind::Transaction => {
+                let items = operation.values().items(operation.argument());
+                for &item in items.or_else(|| operation.values().items(operation.result())).unwrap_or_default() {
+                    if let Some(access) = self.access_of(item).filter(|access| !access.writes) {
+                        visit(access.key);
+                    }
+                }
+            }
+            Kind::Write | Kind::CompareAndSet | Kind::Other => {}
+        }
     }
 
     /// The value that a key holds before any write.
