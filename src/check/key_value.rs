@@ -23,7 +23,7 @@ use super::transactional::{self, Level};
 use super::transactions::{Ambiguous, Transactions, Writers, compile};
 use super::verdict::{Contradiction, Finding, Pattern, Undecided, Verdict, Violation, Why, Witness, WrongRead};
 use super::wrong_read;
-use crate::history::{History, OpId, ValueId};
+use crate::history::{History, ValueId};
 use std::cell::OnceCell;
 
 /// A history compiled for these claims, with the indexes that several of them need.
@@ -318,13 +318,14 @@ fn of_refutation(transactions: &Transactions, core: &[u32], refutation: Refutati
     let reader = refutation.reader.map(|(reader, key)| (name(reader), key));
     let key = reader.map_or(ValueId::ABSENT, |(_, key)| key);
     let kind = Contradiction::Forbidden { pattern: refutation.pattern, steps, reader };
-    violation(key, core.iter().map(|&at| transactions.op(at)).collect(), kind, minimal, refutation.verified)
+    let core = core.iter().map(|&at| transactions.op(at)).collect();
+    Violation { minimal, verified: refutation.verified, ..Violation::of_core(key, core, kind) }
 }
 
 fn of_large_core(transactions: &Transactions, small: &Small) -> Violation {
     let kind = Contradiction::Forbidden { pattern: Pattern::Unexplained, steps: Vec::new(), reader: None };
     let core = small.core.iter().map(|&at| transactions.op(at)).collect();
-    violation(ValueId::ABSENT, core, kind, small.minimal, false)
+    Violation { minimal: small.minimal, verified: false, ..Violation::of_core(ValueId::ABSENT, core, kind) }
 }
 
 fn of_wrong_read(wrong: WrongRead, history: &History, transactions: &Transactions) -> Violation {
@@ -335,22 +336,5 @@ fn of_wrong_read(wrong: WrongRead, history: &History, transactions: &Transaction
     let with_observers = Observed::new(history, transactions).with_observers(reader.as_slice());
     core.extend(with_observers.iter().map(|&at| transactions.op(at)).filter(|&op| op != wrong.reader));
     // The read and who wrote its value, if anybody: there is nothing to derive.
-    violation(wrong.key, core, Contradiction::WrongRead(wrong), true, true)
-}
-
-fn violation(key: ValueId, mut core: Vec<OpId>, kind: Contradiction, minimal: bool, verified: bool) -> Violation {
-    core.sort_unstable();
-    Violation {
-        key,
-        core,
-        kind,
-        keys: vec![key],
-        stuck: None,
-        why_not: None,
-        context: Vec::new(),
-        before: 0,
-        states: Vec::new(),
-        minimal,
-        verified,
-    }
+    Violation::of_core(wrong.key, core, Contradiction::WrongRead(wrong))
 }

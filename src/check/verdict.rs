@@ -98,6 +98,28 @@ pub struct Violation {
     pub verified: bool,
 }
 
+impl Violation {
+    /// One of these operations, in any order and perhaps repeatedly: as small as can be, and verified.
+    #[must_use]
+    pub fn of_core(key: ValueId, mut core: Vec<OpId>, kind: Contradiction) -> Self {
+        core.sort_unstable();
+        core.dedup();
+        Self {
+            key,
+            core,
+            kind,
+            keys: vec![key],
+            stuck: None,
+            why_not: None,
+            context: Vec::new(),
+            before: 0,
+            states: Vec::new(),
+            minimal: true,
+            verified: true,
+        }
+    }
+}
+
 /// Why an observer cannot have seen what it saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhyNot {

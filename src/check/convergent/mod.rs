@@ -181,7 +181,7 @@ impl<'h> Scene<'h> {
         };
         let wrong = WrongRead { reader: read.op, key, value: read.value, writer, kind };
         let core = std::iter::once(read.op).chain(writer).collect();
-        Some(violation(key, core, Contradiction::WrongRead(wrong)))
+        Some(Violation::of_core(key, core, Contradiction::WrongRead(wrong)))
     }
 
     /// The values of a key that nodes returned at last, each with such a read.
@@ -213,7 +213,7 @@ impl<'h> Scene<'h> {
         let written = |read: LastRead| self.writers[&(key, read.value)].left.first().copied();
         let core = [one.op, other.op].into_iter().chain(written(one)).chain(written(other)).collect();
         let kind = Diverged::Disagree { one: one.op, other: other.op };
-        Some(violation(key, core, Contradiction::NotConverged(kind)))
+        Some(Violation::of_core(key, core, Contradiction::NotConverged(kind)))
     }
 
     fn source(&self, key: ValueId, read: LastRead) -> From {
@@ -254,7 +254,7 @@ impl<'h> Scene<'h> {
                     let writer = if let From::One(writer) = from { Some(writer) } else { None };
                     let core = [read.op, op].into_iter().chain(seen).chain(writer).collect();
                     let kind = Diverged::Overwritten { reader: read.op, seen, by: op };
-                    return Some(violation(key, core, Contradiction::NotConverged(kind)));
+                    return Some(Violation::of_core(key, core, Contradiction::NotConverged(kind)));
                 }
             }
         }
@@ -336,23 +336,4 @@ impl<'h> Scene<'h> {
 
 fn unsupported(why: String) -> Verdict {
     Verdict::Undecided(Undecided { why: Why::Unsupported(why), open: Vec::new(), decided: 0 })
-}
-
-fn violation(key: ValueId, mut core: Vec<OpId>, kind: Contradiction) -> Violation {
-    core.sort_unstable();
-    core.dedup();
-    Violation {
-        key,
-        core,
-        kind,
-        keys: vec![key],
-        stuck: None,
-        why_not: None,
-        context: Vec::new(),
-        before: 0,
-        states: Vec::new(),
-        // What it takes to say it.
-        minimal: true,
-        verified: true,
-    }
 }

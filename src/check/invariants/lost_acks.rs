@@ -59,20 +59,8 @@ enum OfSet {
 
 fn first(key: ValueId, add: OpId, read: OpId) -> Violation {
     let kind = Contradiction::LostAcknowledged { lost: Vec::new() };
-    Violation {
-        key,
-        core: vec![add, read],
-        kind,
-        keys: Vec::new(),
-        stuck: None,
-        why_not: None,
-        minimal: true,
-        context: Vec::new(),
-        before: 0,
-        states: Vec::new(),
-        // Set membership is its own proof: the core is the addition and the read that lacks its element.
-        verified: true,
-    }
+    // Set membership is its own proof: the core is the addition and the read that lacks its element.
+    Violation { keys: Vec::new(), ..Violation::of_core(key, vec![add, read], kind) }
 }
 
 fn judge_set(history: &History, set: &Part) -> OfSet {
