@@ -338,3 +338,37 @@ fn of_wrong_read(wrong: WrongRead, history: &History, transactions: &Transaction
     // The read and who wrote its value, if anybody: there is nothing to derive.
     Violation::of_core(wrong.key, core, Contradiction::WrongRead(wrong))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::guarantee;
+    use crate::check::transactions::drawn;
+    use rand::SeedableRng;
+    use rand::rngs::SmallRng;
+
+    const SEED: u64 = 4712;
+    const ROUNDS: u32 = 5_000;
+
+    #[test]
+    fn what_a_checker_calls_violated_is_refuted_and_nothing_else_is() {
+        let mut random = SmallRng::seed_from_u64(SEED);
+        let claims = guarantee::all().iter().map(|info| info.claim).filter(|claim| claim.is_about_sessions());
+        let claims: Vec<Claim> = claims.collect();
+        let mut refuted = vec![0; claims.len()];
+        for round in 0..ROUNDS {
+            let transactions = drawn::few(&mut random);
+            let budget = Budget::unlimited();
+            for (&claim, refuted) in claims.iter().zip(&mut refuted) {
+                let answer = answer(claim, &transactions, &Indexes::default(), &mut None, &budget);
+                let refutation = refute(claim, &transactions, &budget);
+                let about = format!("{}, round {round} of seed {SEED}: {transactions:?}", claim.name());
+                assert_eq!(refutation.is_some(), answer != Answer::Holds, "{about}: {answer:?}, {refutation:?}");
+                *refuted += u32::from(refutation.is_some());
+            }
+        }
+        for (claim, refuted) in claims.iter().zip(refuted) {
+            assert!((ROUNDS / 50..ROUNDS * 49 / 50).contains(&refuted), "{}: {refuted}", claim.name());
+        }
+    }
+}

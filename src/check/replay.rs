@@ -131,7 +131,7 @@ pub fn own_order(transactions: &Transactions, order: &[u32], reader: u32) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::transactions::{Read, Transaction};
+    use crate::check::transactions::{Transaction, drawn};
     use rand::rngs::SmallRng;
     use rand::seq::SliceRandom;
     use rand::{Rng, SeedableRng};
@@ -141,32 +141,13 @@ mod tests {
 
     /// Few transactions that read anything, and an order of them: any, or one that keeps sessions.
     fn drawn(random: &mut SmallRng) -> (Transactions, Vec<u32>) {
-        let lengths: Vec<u32> = (0..random.random_range(1..4)).map(|_| random.random_range(1..4)).collect();
-        let total: u32 = lengths.iter().sum();
-        let writes: Vec<u32> = (0..total).map(|_| random.random_range(0..2)).collect();
-        let mut at = 0;
-        let mut sessions = Vec::new();
-        for &length in &lengths {
-            let mut session = Vec::new();
-            for _ in 0..length {
-                let mut transaction = Transaction { reads: Vec::new(), writes: vec![writes[at as usize]] };
-                if random.random_bool(0.6) {
-                    let key = random.random_range(0..2);
-                    let all = (0..total).filter(|&other| other != at && writes[other as usize] == key);
-                    let sources: Vec<u32> = all.chain([INITIAL]).collect();
-                    transaction.reads.push(Read { key, source: sources[random.random_range(0..sources.len())] });
-                }
-                session.push(transaction);
-                at += 1;
-            }
-            sessions.push(session);
-        }
-        let mut order: Vec<u32> = (0..total).collect();
+        let transactions = drawn::few(random);
+        let mut order: Vec<u32> = transactions.all().collect();
         order.shuffle(random);
-        let transactions = Transactions::of_sessions(&sessions, 2);
         if random.random_bool(0.9) {
             // The places of each session in ascending order.
-            let mut next: Vec<u32> = (0..).take(lengths.len()).map(|at| transactions.of_session(at).start).collect();
+            let sessions = (0..).take(transactions.session_count());
+            let mut next: Vec<u32> = sessions.map(|at| transactions.of_session(at).start).collect();
             for place in &mut order {
                 let session = transactions.session(*place) as usize;
                 *place = next[session];

@@ -8,6 +8,8 @@
 //! Deliberately without time: none of these checkers looks at a clock.
 
 mod compile;
+#[cfg(test)]
+pub(super) mod drawn;
 mod writers;
 
 pub(in crate::check) use compile::Source;
