@@ -12,7 +12,7 @@ use consistory::history::formats::{self, ReadOptions};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-const ROUNDS: u64 = 12_000;
+const ROUNDS: u64 = 20_000;
 /// A value that nobody writes, and that of a key that nobody wrote.
 const NOBODYS: usize = 998;
 const INITIAL: usize = 0;
