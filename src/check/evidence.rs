@@ -17,6 +17,7 @@ use super::precedence::{Stuck, schedule};
 use super::replay::{Flaw, own_order, unexplained, view};
 use super::transactions::Transactions;
 use super::verdict::{Explains, LegalOrder, Witness};
+use crate::history::{History, Outcome};
 
 /// The witness of a claim that holds; `sequential` is the order that was found for it.
 ///
@@ -24,14 +25,20 @@ use super::verdict::{Explains, LegalOrder, Witness};
 /// Why the orders show nothing, which contradicts the checker, or the end of the budget.
 pub(super) fn witness(
     claim: Claim,
+    history: &History,
     transactions: &Transactions,
     indexes: &Indexes,
     sequential: Option<&[u32]>,
     budget: &Budget,
 ) -> Result<Witness, Flaw> {
+    // What is in doubt and was seen by nobody need not have happened, and changes nothing in these orders.
+    let happened = |&transaction: &u32| {
+        let outcome = history.operation(transactions.op(transaction)).outcome();
+        outcome != Outcome::Indeterminate || !transactions.writes(transaction).is_empty()
+    };
     let named = |explains, order: &[u32]| LegalOrder {
         explains,
-        ops: order.iter().map(|&transaction| transactions.op(transaction)).collect(),
+        ops: order.iter().filter(|at| happened(at)).map(|&transaction| transactions.op(transaction)).collect(),
     };
     let orders = match claim {
         Claim::Sequential => sequential.map(|order| named(Explains::All, order)).into_iter().collect(),
@@ -58,14 +65,15 @@ pub(super) fn witness(
             let mut orders = Vec::new();
             for (session, order) in (0..).zip(views.map_err(Flaw::Stopped)?) {
                 view(transactions, &order, is_causal, |transaction| transactions.session(transaction) == session)?;
-                let first = transactions.op(transactions.of_session(session).start);
-                orders.push(named(Explains::Session(first), &order));
+                if let Some(first) = transactions.of_session(session).find(happened) {
+                    orders.push(named(Explains::Session(transactions.op(first)), &order));
+                }
             }
             orders
         }
         _ => Vec::new(),
     };
-    Ok(Witness { orders })
+    Ok(Witness { orders, stopped: None })
 }
 
 /// The causal order, which was found to be one before.

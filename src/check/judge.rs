@@ -8,7 +8,7 @@ use super::key_value::Sessions;
 use super::lattice;
 use super::linearizable::catalogue;
 use super::models::{FailedCas, NotThisModel};
-use super::session_kind::SessionKind;
+use super::session_kind::{SessionKind, blurred};
 use super::verdict::{Finding, Undecided, Verdict, Why};
 use crate::history::{History, Value};
 use std::cell::OnceCell;
@@ -165,7 +165,7 @@ fn judge_by_model(
     }
     if claim != Claim::LostAcks {
         let mut finding = catalogue::judge(history, question, budget)?;
-        let blurred = history.blurred();
+        let blurred = blurred(history, SessionKind::Process);
         if blurred > 0 && matches!(finding.verdict, Verdict::Holds(_)) {
             let operations = if blurred == 1 { "operation" } else { "operations" };
             finding.assumptions.push(format!(

@@ -155,9 +155,9 @@ impl Sessions {
         if !question.witness {
             return Ok(Verdict::Holds(Witness::default()));
         }
-        match evidence::witness(claim, transactions, &self.indexes, order, budget) {
+        match evidence::witness(claim, history, transactions, &self.indexes, order, budget) {
             Ok(witness) => Ok(Verdict::Holds(witness)),
-            Err(Flaw::Stopped(stop)) => Ok(undecided(Why::Stopped(stop))),
+            Err(Flaw::Stopped(stop)) => Ok(Verdict::Holds(Witness { stopped: Some(stop), ..Witness::default() })),
             Err(flaw) => Err(contradicted(claim, flaw.to_string())),
         }
     }
@@ -247,7 +247,11 @@ fn not_unique(history: &History, ambiguous: Ambiguous) -> String {
         format!(" of key {}", history.values().to_value(ambiguous.key))
     };
     let others = ambiguous.reads - 1;
-    let others = if others == 0 { String::new() } else { format!(" and {others} other reads") };
+    let others = match others {
+        0 => String::new(),
+        1 => " and one other read".to_owned(),
+        others => format!(" and {others} other reads"),
+    };
     format!(
         "values are not unique: the read of {value}{key} on line {}{others} may be from several writes, the initial value \
          included; write every value once",
@@ -343,7 +347,7 @@ fn of_wrong_read(wrong: WrongRead, history: &History, transactions: &Transaction
 mod tests {
     use super::*;
     use crate::check::guarantee;
-    use crate::check::transactions::drawn;
+    use crate::check::transactions::tests::few;
     use rand::SeedableRng;
     use rand::rngs::SmallRng;
 
@@ -357,7 +361,7 @@ mod tests {
         let claims: Vec<Claim> = claims.collect();
         let mut refuted = vec![0; claims.len()];
         for round in 0..ROUNDS {
-            let transactions = drawn::few(&mut random);
+            let transactions = few(&mut random);
             let budget = Budget::unlimited();
             for (&claim, refuted) in claims.iter().zip(&mut refuted) {
                 let answer = answer(claim, &transactions, &Indexes::default(), &mut None, &budget);

@@ -8,6 +8,7 @@ use super::convergent;
 use super::guarantee::{self, Claim};
 use super::judge::{JudgeError, Judged, Question, judge_claim};
 use super::key_value::Sessions;
+use super::session_kind::{SessionKind, blurred};
 use super::transactions::is_key_value;
 use super::verdict::{Contradiction, Finding, Verdict, Violation, Witness};
 use crate::history::History;
@@ -34,7 +35,7 @@ pub(super) fn judge_all(history: &History, question: &Question, budget: &Budget)
     let claims = expressible(history, question);
     let sessions = Sessions::of(history, question);
     // Where the clock is too coarse to keep every client's own order, to be linearizable implies nothing about clients.
-    let is_blurred = history.blurred() > 0;
+    let is_blurred = blurred(history, question.session) > 0;
     let mut judged: Vec<Judged> = Vec::new();
     let (first, others): (Vec<Claim>, Vec<Claim>) = claims.iter().partition(|&&claim| claim == Claim::Linearizable);
     for claim in first.into_iter().chain(others.into_iter().rev()) {
@@ -45,7 +46,8 @@ pub(super) fn judge_all(history: &History, question: &Question, budget: &Budget)
             .map_or_else(|| judge_claim(claim, history, question, &sessions, &share), Ok::<_, JudgeError>);
         judged.push((claim, finding));
     }
-    refer(&mut judged);
+    // Real time knows processes, and nothing of what else is called a session.
+    refer(&mut judged, question.session == SessionKind::Process);
     judged.sort_by_key(|(claim, _)| claims.iter().position(|other| other == claim));
     judged
 }
@@ -74,7 +76,7 @@ fn implied(claim: Claim, judged: &[Judged], known: impl Fn(Claim) -> bool) -> Op
 }
 
 /// A violation of the first claim is told by a weaker one that is broken too: by its simpler counterexample.
-fn refer(judged: &mut [Judged]) {
+fn refer(judged: &mut [Judged], knows_sessions: bool) {
     let broken: Vec<(Claim, Violation)> = judged
         .iter()
         .filter_map(|(claim, finding)| match &finding.as_ref().ok()?.verdict {
@@ -90,7 +92,7 @@ fn refer(judged: &mut [Judged]) {
         let kind = Contradiction::Implied { by: *by };
         match verdict {
             Verdict::Violated(own) if !direct(own) => {}
-            Verdict::Holds(_) if *claim != Claim::Linearizable => {}
+            Verdict::Holds(_) if *claim != Claim::Linearizable || !knows_sessions => {}
             // Linearizable can only hold here if a coarse clock told a part of the order.
             Verdict::Violated(_) | Verdict::Undecided(_) | Verdict::Holds(_) => {
                 *verdict = Verdict::Violated(Violation { kind, ..violation.clone() });

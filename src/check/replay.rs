@@ -8,6 +8,7 @@
 use super::budget::{Budget, Stop};
 use super::transactions::{INITIAL, Transactions};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 /// Why an order shows nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,7 +59,7 @@ pub fn view(transactions: &Transactions, order: &[u32], causal: bool, sees: impl
 
 /// The transactions, in that order, that did not read what it says: of each key the last write among those that come
 /// causally before the reader. The order is one of all transactions that contains every session's and puts every source
-/// before its readers. O(transactions × sessions), and for each read what comes after its source.
+/// before its readers. O((transactions + reads) × sessions × log).
 ///
 /// # Errors
 /// The first flaw of the order itself, or the end of the budget.
@@ -69,7 +70,7 @@ pub fn unexplained(transactions: &Transactions, order: &[u32], budget: &Budget) 
     budget.reserve(bytes).map_err(Flaw::Stopped)?;
     // How much of every session each transaction known.
     let mut rows = vec![0_u32; transactions.len() * sessions];
-    let mut written: Vec<Vec<u32>> = vec![Vec::new(); transactions.key_count()];
+    let mut written = vec![Written::default(); transactions.key_count()];
     let (mut unexplained, mut stop) = (Vec::new(), None);
     for (steps, &reader) in (1_u32..).zip(order) {
         let mut known = vec![0; sessions];
@@ -80,13 +81,15 @@ pub fn unexplained(transactions: &Transactions, order: &[u32], budget: &Budget) 
             let own = &mut known[transactions.session(before) as usize];
             *own = (*own).max(transactions.place(before) + 1);
         }
-        let is_known = |writer: &&u32| known[transactions.session(**writer) as usize] > transactions.place(**writer);
-        let last = |key: u32| written[key as usize].iter().rev().find(is_known).copied().unwrap_or(INITIAL);
-        if transactions.reads(reader).iter().any(|read| last(read.key) != read.source) {
+        let explained = transactions.reads(reader).iter().all(|read| {
+            let last = written[read.key as usize].last(transactions, &known);
+            last.unwrap_or(INITIAL) == read.source
+        });
+        if !explained {
             unexplained.push(reader);
         }
         for &key in transactions.writes(reader) {
-            written[key as usize].push(reader);
+            written[key as usize].push(transactions.session(reader), reader, steps);
         }
         rows[reader as usize * sessions..][..sessions].copy_from_slice(&known);
         if steps.is_multiple_of(4096) {
@@ -98,6 +101,38 @@ pub fn unexplained(transactions: &Transactions, order: &[u32], budget: &Budget) 
     }
     budget.release(bytes);
     stop.map_or(Ok(unexplained), |stop| Err(Flaw::Stopped(stop)))
+}
+
+/// So many writers are looked at one by one before sessions are asked.
+const NEAR: usize = if cfg!(test) { 1 } else { 64 };
+
+/// The writers of one key so far.
+#[derive(Clone, Debug, Default)]
+struct Written {
+    all: Vec<u32>,
+    /// The same, and how far the order had come, session by session.
+    by_session: BTreeMap<u32, Vec<(u32, u32)>>,
+}
+
+impl Written {
+    fn push(&mut self, session: u32, writer: u32, step: u32) {
+        self.all.push(writer);
+        self.by_session.entry(session).or_default().push((writer, step));
+    }
+
+    /// The last of them that is known: of each session the first so many are.
+    fn last(&self, transactions: &Transactions, known: &[u32]) -> Option<u32> {
+        let is_known = |writer: u32| known[transactions.session(writer) as usize] > transactions.place(writer);
+        let near = self.all.iter().rev().take(NEAR).copied().find(|&writer| is_known(writer));
+        if near.is_some() || self.all.len() <= NEAR {
+            return near;
+        }
+        let of_session = |writers: &Vec<(u32, u32)>| {
+            let until = writers.partition_point(|&(writer, _)| is_known(writer));
+            writers[..until].last().copied()
+        };
+        self.by_session.values().filter_map(of_session).max_by_key(|&(_, step)| step).map(|(writer, _)| writer)
+    }
 }
 
 /// Whether an order explains what `reader`, its last transaction, read: it holds everything that comes causally before
@@ -131,7 +166,8 @@ pub fn own_order(transactions: &Transactions, order: &[u32], reader: u32) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::transactions::{Transaction, drawn};
+    use crate::check::transactions::Transaction;
+    use crate::check::transactions::tests::few;
     use rand::rngs::SmallRng;
     use rand::seq::SliceRandom;
     use rand::{Rng, SeedableRng};
@@ -141,7 +177,7 @@ mod tests {
 
     /// Few transactions that read anything, and an order of them: any, or one that keeps sessions.
     fn drawn(random: &mut SmallRng) -> (Transactions, Vec<u32>) {
-        let transactions = drawn::few(random);
+        let transactions = few(random);
         let mut order: Vec<u32> = transactions.all().collect();
         order.shuffle(random);
         if random.random_bool(0.9) {

@@ -12,7 +12,8 @@
 //! process, whatever was asked. O(1) an operation.
 
 use crate::history::fault_windows::WORK_ENDED;
-use crate::history::{History, OpId, Operation, Outcome, ProcessId, Symbol};
+use crate::history::{History, OpId, Operation, Outcome, ProcessId, Rank, Symbol};
+use rustc_hash::FxHashMap;
 
 /// The setting of the header that says how many clients there were.
 const CLIENTS: &str = "run.clients";
@@ -109,4 +110,17 @@ impl SessionNames {
             SessionKind::User => SessionName::User(process.0 % self.clients),
         }
     }
+}
+
+/// How many operations count as concurrent with the previous one of their own session: others called at the very time when
+/// one ended and the other began, and one line of ranks cannot keep all these orders and make up none. 0 where sessions
+/// have no names. O(n).
+pub(super) fn blurred(history: &History, kind: SessionKind) -> usize {
+    let Ok(names) = SessionNames::of(history, kind) else { return 0 };
+    let mut returned: FxHashMap<SessionName, Rank> = FxHashMap::default();
+    let mut is_blurred = |operation: &Operation<'_>| {
+        let before = returned.insert(names.of_operation(operation), operation.returned());
+        before.is_some_and(|before| before > operation.called())
+    };
+    history.operations().filter(|operation| is_blurred(operation)).count()
 }

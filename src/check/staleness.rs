@@ -27,6 +27,7 @@ use super::linearizable::{Decision, Wish, decide_with_search};
 use super::models::{Model, NotThisModel};
 use super::partition::{Part, by_key};
 use super::problem::Problem;
+use super::session_kind::{SessionKind, blurred};
 use super::transactions::is_key_value;
 use crate::history::fault_windows::{FaultWindow, WORK_ENDED, fault_windows};
 use crate::history::{History, Nanos, OpId, Operation, Outcome, Rank, ValueId};
@@ -151,7 +152,9 @@ pub fn measure(history: &History, question: &Question, budget: &Budget) -> Optio
 /// compare-and-set has found something, which is not measured.
 fn is_told(history: &History, measured: &[Measured]) -> bool {
     let finds = |operation: Operation<'_>| operation.function() == "cas" && operation.outcome() == Outcome::Completed;
-    measured.iter().all(|object| object.is_unique) && history.blurred() == 0 && !history.operations().any(finds)
+    measured.iter().all(|object| object.is_unique)
+        && blurred(history, SessionKind::Process) == 0
+        && !history.operations().any(finds)
 }
 
 /// What one operation does to its register.

@@ -43,6 +43,8 @@ pub enum Verdict {
 pub struct Witness {
     /// Empty when no witness was asked for, and for claims that have none but the absence of a contradiction.
     pub orders: Vec<LegalOrder>,
+    /// What ended before the orders were made and replayed, if anything did; the verdict does not rest on them.
+    pub stopped: Option<Stop>,
 }
 
 /// An order of operations that shows a claim to hold; what it must keep to is a matter of the claim.

@@ -14,7 +14,7 @@ use crate::check::judge::{JudgeError, Question, judge_each};
 use crate::check::models::FailedCas;
 use crate::check::session_kind::SessionKind;
 use crate::check::staleness::{self, Staleness};
-use crate::check::verdict::{Explains, Finding, LegalOrder, Verdict, Why};
+use crate::check::verdict::{Explains, Finding, LegalOrder, Verdict, Why, Witness};
 use crate::history::formats::{self, ReadOptions};
 use crate::history::{History, OpId, Value};
 use crate::record::runner::THRESHOLDS_SETTING;
@@ -416,6 +416,11 @@ impl Judged {
         }
         if self.all {
             text.push_str(&terminal::summary(&self.findings));
+        }
+        for finding in &self.findings {
+            let Verdict::Holds(Witness { stopped: Some(stop), .. }) = &finding.verdict else { continue };
+            let (name, why) = (finding.claim.name(), Why::Stopped(*stop));
+            let _ = writeln!(text, "no orders that show {name}: {why} before they were made and replayed");
         }
         for (claim, failure) in &self.failures {
             let _ = writeln!(text, "! {:<14} NOT JUDGED    {:#}", claim.name(), failure.error);

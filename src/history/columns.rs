@@ -3,7 +3,6 @@
 use super::header::Header;
 use super::symbols::{Symbol, Symbols};
 use super::value::{Value, ValueId, Values};
-use rustc_hash::FxHashMap;
 use std::fmt;
 
 /// A logical process: one client that has at most one operation open at a time.
@@ -195,18 +194,6 @@ impl History {
     #[must_use]
     pub fn keys(&self) -> &[ValueId] {
         &self.columns.key
-    }
-
-    /// How many operations count as concurrent with the previous one of their own process: others called at the very time
-    /// when one ended and the other began, and one line of ranks cannot keep all these orders and make up none. O(n).
-    #[must_use]
-    pub fn blurred(&self) -> usize {
-        let mut returned: FxHashMap<ProcessId, Rank> = FxHashMap::default();
-        let mut is_blurred = |operation: &Operation<'_>| {
-            let before = returned.insert(operation.process(), operation.returned());
-            before.is_some_and(|before| before > operation.called())
-        };
-        self.operations().filter(|operation| is_blurred(operation)).count()
     }
 
     /// The operations in `keep` (ascending) as a history of their own: same tables, times and lines,

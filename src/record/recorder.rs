@@ -148,7 +148,8 @@ impl Recorder {
             }
         }
         let queued = self.queue(&event);
-        if queued.end - self.written.load(Ordering::Acquire) > PENDING_MAX as u64 {
+        // Others may have written more than this by now.
+        if queued.end.saturating_sub(self.written.load(Ordering::Acquire)) > PENDING_MAX as u64 {
             // A failed write is heard of by the next invocation.
             let _ = self.commit(queued.end);
         }

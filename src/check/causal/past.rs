@@ -28,6 +28,8 @@ use std::cell::OnceCell;
 
 /// So many writers are looked at one by one before sessions are asked, or twice as many as there are sessions.
 const FEW: usize = 16;
+/// So many transactions are put into orders of their own: more are no order that anybody would read.
+const OWN_ORDERS_MAX: usize = 1 << 24;
 /// Stored edges are made distinct whenever so many have come together.
 const EDGES_PER_ROUND: usize = 1 << 20;
 
@@ -63,7 +65,7 @@ pub fn arbitrate<'t>(
 /// for one that contradicts CC.
 ///
 /// # Errors
-/// The end of the budget.
+/// The end of the budget, or more than [`OWN_ORDERS_MAX`] places in these orders.
 pub fn own_orders<'t>(
     transactions: &'t Transactions,
     order: Order<'t>,
@@ -71,18 +73,25 @@ pub fn own_orders<'t>(
     budget: &'t Budget,
 ) -> Result<Vec<(u32, Vec<u32>)>, Stop> {
     let mut scan = Scan::new(transactions, order, false, budget);
-    let mut orders = Vec::new();
+    let (mut orders, mut length) = (Vec::new(), 0);
     for &reader in order.versions.in_order().iter().filter(|&&reader| of[reader as usize]) {
         match scan.reader(reader) {
             Err(Found::Stopped(stop)) => return Err(stop),
             Err(Found::Contradiction(_)) => continue,
             Ok(()) => {}
         }
+        let mut before: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+        for Edge { before: writer, after } in scan.conflicts.iter().map(|conflict| conflict.edge) {
+            before.entry(after).or_default().push(writer);
+        }
         let order = post_order(transactions, [reader], |at, into| {
             sources(transactions, at, into);
-            let after = scan.conflicts.iter().filter(|conflict| conflict.edge.after == at);
-            into.extend(after.map(|conflict| conflict.edge.before));
+            into.extend(before.get(&at).into_iter().flatten());
         });
+        length += order.len();
+        if length > OWN_ORDERS_MAX {
+            return Err(Stop::Memory);
+        }
         budget.reserve(size_of_val(&order[..]) as u64)?;
         orders.push((reader, order));
         if let Some(stop) = budget.exceeded() {

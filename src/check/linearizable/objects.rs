@@ -176,7 +176,7 @@ fn combine<M: Ladder>(
         let orders = orders
             .map(|object| LegalOrder { explains: Explains::Object(object.key), ops: object.order.clone() })
             .collect();
-        return Ok(Verdict::Holds(Witness { orders }));
+        return Ok(Verdict::Holds(Witness { orders, stopped: None }));
     }
     let decided = judged.len() - open.len();
     let stop = judged.iter().find_map(|object| match object.answer.decision {

@@ -89,8 +89,8 @@ impl<'t> Run<'t> {
         }
     }
 
-    /// See the module above: runs, learns and tries, until as many transactions were run as there are `runs` times. Each ring takes back a part of the run, which
-    /// takes O(sessions) a step.
+    /// See the module above: runs, learns and tries, until as many transactions were run as there are `runs` times. Each
+    /// ring takes back a part of the run, which takes O(sessions) a step.
     pub(super) fn guided(mut self, forced: &mut Forced<'_>, runs: u64, budget: &Budget) -> Guided {
         let mut tries = Tries::default();
         let taken_max = runs * self.transactions.len() as u64;
@@ -291,19 +291,17 @@ impl<'t> Run<'t> {
 pub(super) fn versions_seen(transactions: &Transactions) -> Vec<u32> {
     let first_initial = count(transactions.all_writes().items().len());
     let mut seen: Vec<u32> = Vec::with_capacity(transactions.all_reads().items().len());
+    let mut seen_by = vec![NONE; first_initial as usize + transactions.key_count()];
     for reader in transactions.all() {
-        let reads = transactions.reads(reader);
-        for (at, read) in reads.iter().enumerate() {
-            if reads[..at].contains(read) {
-                seen.push(NONE);
-                continue;
-            }
-            seen.push(if read.source == INITIAL {
+        for read in transactions.reads(reader) {
+            let version = if read.source == INITIAL {
                 first_initial + read.key
             } else {
                 let place = transactions.writes(read.source).binary_search(&read.key);
                 count(transactions.all_writes().span(read.source).start + place.expect("a source wrote what was read"))
-            });
+            };
+            let is_first = std::mem::replace(&mut seen_by[version as usize], reader) != reader;
+            seen.push(if is_first { version } else { NONE });
         }
     }
     seen

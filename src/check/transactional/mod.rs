@@ -36,7 +36,7 @@ pub enum Level {
 #[must_use]
 pub fn decide(transactions: &Transactions, level: Level, budget: &Budget) -> Answer {
     let mut demands = Demands { pairs: Vec::new(), limit: DEMANDS_PER_ROUND, reserved: 0, budget };
-    let walked = Walk::new(transactions, level).all(&mut |edge, _| demands.add(edge));
+    let walked = Walk::new(transactions, level, budget).all(&mut |edge, _| demands.add(edge));
     let answer = match walked.and_then(|()| demands.tidy()) {
         Ok(()) => scheduled(transactions, level, std::mem::take(&mut demands.pairs), budget),
         Err(answer) => answer,
@@ -55,13 +55,15 @@ fn scheduled(transactions: &Transactions, level: Level, demands: Vec<(u32, u32)>
             let mut core: Vec<u32> = edges.iter().flat_map(|edge| [edge.before, edge.after]).collect();
             // Who asked for the edges was not kept: there are millions, and a cycle is asked for once.
             let mut asked: FxHashMap<Edge, u32> = FxHashMap::default();
-            let again = Walk::new(transactions, level).all(&mut |edge, reader| {
+            let again = Walk::new(transactions, level, budget).all(&mut |edge, reader| {
                 if edges.contains(&edge) {
                     asked.entry(edge).or_insert(reader);
                 }
                 Ok(())
             });
-            debug_assert!(again.is_ok(), "it was before");
+            if let Err(Answer::GaveUp(stop)) = again {
+                return Answer::GaveUp(stop);
+            }
             core.extend(edges.iter().filter_map(|edge| asked.get(edge)));
             Answer::violated(core)
         }
@@ -107,8 +109,10 @@ struct Walk<'t> {
     after_last: Vec<u32>,
     /// For each transaction a bit for each key it wrote, by [`bit`].
     written: Vec<u64>,
-    /// The sources of the reader that were looked at.
-    done: Vec<u32>,
+    /// For each transaction the last reader for which it was looked at.
+    done_for: Vec<u32>,
+    budget: &'t Budget,
+    steps: u32,
 }
 
 /// A bit that stands for a key and a few others.
@@ -119,14 +123,16 @@ fn bit(key: u32) -> u64 {
 type Visit<'v> = &'v mut dyn FnMut(Edge, u32) -> Result<(), Answer>;
 
 impl<'t> Walk<'t> {
-    fn new(transactions: &'t Transactions, level: Level) -> Self {
+    fn new(transactions: &'t Transactions, level: Level, budget: &'t Budget) -> Self {
         let bits = |at| transactions.writes(at).iter().fold(0, |bits, &key| bits | bit(key));
         Self {
             transactions,
             level,
             after_last: vec![0; transactions.key_count()],
             written: transactions.all().map(bits).collect(),
-            done: Vec::new(),
+            done_for: vec![INITIAL; transactions.len()],
+            budget,
+            steps: 0,
         }
     }
 
@@ -162,13 +168,15 @@ impl<'t> Walk<'t> {
         // Of sources that wrote only what was read from them there is nothing to demand.
         let others = |source: u32| reads.iter().filter(move |read| read.source != source);
         let mut by_key: Option<Vec<(u32, u32, u32)>> = None;
-        self.done.clear();
         for (at, read) in (0_u32..).zip(reads) {
             let visible = read.source;
-            if visible == INITIAL || reads.len() > 1 && self.done.contains(&visible) {
+            if visible == INITIAL || std::mem::replace(&mut self.done_for[visible as usize], reader) == reader {
                 continue;
             }
-            self.done.push(visible);
+            self.steps = self.steps.wrapping_add(1);
+            if let Some(stop) = self.steps.is_multiple_of(4096).then(|| self.budget.exceeded()).flatten() {
+                return Err(Answer::GaveUp(stop));
+            }
             let written = self.written[visible as usize];
             if !others(visible).any(|read| written & bit(read.key) != 0) {
                 continue;

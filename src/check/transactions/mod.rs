@@ -9,7 +9,7 @@
 
 mod compile;
 #[cfg(test)]
-pub(super) mod drawn;
+pub(super) mod tests;
 mod writers;
 
 pub(in crate::check) use compile::Source;

@@ -205,3 +205,33 @@ fn the_orders_that_show_what_holds_are_written_as_lines_of_the_history() {
     assert!(lines.len() > 1 && lines[1..].iter().all(|line| line["reader"].is_u64()), "{causal}");
     assert_eq!(orders("monotonic-reads"), "", "it has none");
 }
+
+#[test]
+fn users_of_a_coarse_clock_are_vouched_for_by_nothing_and_break_nothing_that_knows_no_users() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = r#"{"consistory":1,"config":{"run.clients":"1"}}
+{"time":1,"process":0,"type":"invoke","f":"write","key":"x","value":1}
+{"time":5,"process":0,"type":"ok","f":"write","key":"x","value":1}
+{"time":5,"process":1,"type":"invoke","f":"read","key":"x"}
+{"time":6,"process":1,"type":"ok","f":"read","key":"x","value":null}
+"#;
+    fs::write(folder.path().join("users.jsonl"), text).expect("written");
+    let said = say(folder.path(), &["check", "users.jsonl", "--all", "--session", "user"]);
+    assert_eq!(said.code, 1, "{}", said.out);
+    let verdict = |claim: &str| said.out.lines().find(|line| line.contains(claim)).expect("a line").to_owned();
+    assert!(verdict("read-your-writes").contains("VIOLATED"), "{}", said.out);
+    assert!(verdict("linearizable").contains("not violated"), "{}", said.out);
+}
+
+#[test]
+fn a_witness_that_does_not_fit_the_budget_takes_nothing_from_the_verdict() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let session = |at: usize| format!("w({at},1,{at},{at})\n");
+    let text: String = (0..5000).map(session).collect();
+    fs::write(folder.path().join("many.txt"), text + "r(0,1,5000,5000)\n").expect("written");
+    let check = ["check", "many.txt", "--claim", "pram", "--witness", "orders.jsonl", "--budget", "1m,64MiB"];
+    let said = say(folder.path(), &check);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(said.out.contains("no orders that show pram: the memory budget ended"), "{}", said.out);
+    assert_eq!(fs::read_to_string(folder.path().join("orders.jsonl")).expect("written"), "");
+}
