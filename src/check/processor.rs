@@ -21,8 +21,6 @@ use super::budget::Budget;
 use super::cycle;
 use super::transactions::{INITIAL, Transactions};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
 /// Bytes for each access and transaction, about.
 const BYTES: u64 = 96;
@@ -161,7 +159,8 @@ impl<'t> Search<'t> {
             last = at;
         }
         let nodes = transactions.len();
-        let order = sorted(transactions, &edges);
+        // Those first that were called first.
+        let order = cycle::sorted(nodes, &edges, |at| transactions.op(at));
         if order.len() < nodes {
             let cycle = cycle::find(nodes, &edges).expect("what could not be sorted has a cycle");
             let shown = (0..cycle.len()).map(|at| (cycle[at], cycle[(at + 1) % cycle.len()]));
@@ -174,28 +173,6 @@ impl<'t> Search<'t> {
 
 fn writers(transactions: &Transactions) -> impl Iterator<Item = u32> {
     transactions.all().filter(|&at| !transactions.writes(at).is_empty())
-}
-
-/// As many nodes as can be sorted, those first that were called first.
-fn sorted(transactions: &Transactions, edges: &[Pair]) -> Vec<u32> {
-    let after = super::transactions::Rows::grouped(transactions.len(), edges.iter().copied());
-    let mut open = vec![0_u32; transactions.len()];
-    for &(_, to) in edges {
-        open[to as usize] += 1;
-    }
-    let entry = |at: u32| Reverse((transactions.op(at), at));
-    let mut ready: BinaryHeap<_> = transactions.all().filter(|&at| open[at as usize] == 0).map(entry).collect();
-    let mut order = Vec::with_capacity(transactions.len());
-    while let Some(Reverse((_, at))) = ready.pop() {
-        order.push(at);
-        for &to in after.row(at) {
-            open[to as usize] -= 1;
-            if open[to as usize] == 0 {
-                ready.push(entry(to));
-            }
-        }
-    }
-    order
 }
 
 /// An order of the writers of each key.

@@ -60,12 +60,7 @@ pub(super) struct Run<'t> {
 impl<'t> Run<'t> {
     pub(super) fn new(transactions: &'t Transactions, forced: &Forced<'_>) -> Self {
         let seen = versions_seen(transactions);
-        let versions = transactions.all_writes().items().len() + transactions.key_count();
-        let reads = transactions.all().flat_map(|reader| {
-            let seen = &seen[transactions.all_reads().span(reader)];
-            seen.iter().filter(|&&version| version != NONE).map(move |&version| (version, reader))
-        });
-        let readers = Rows::grouped(versions, reads);
+        let readers = readers(transactions, &seen);
         let left: Vec<u32> = (0..readers.count()).map(|version| count(readers.row(version).len())).collect();
         let unread = |at: u32| transactions.all_writes().span(at).all(|version| left[version] == 0);
         let mut before = vec![Vec::new(); transactions.len()];
@@ -305,6 +300,16 @@ pub(super) fn versions_seen(transactions: &Transactions) -> Vec<u32> {
         }
     }
     seen
+}
+
+/// For each version that [`versions_seen`] numbers who read it.
+pub(super) fn readers(transactions: &Transactions, seen: &[u32]) -> Rows<u32> {
+    let versions = transactions.all_writes().items().len() + transactions.key_count();
+    let reads = transactions.all().flat_map(|reader| {
+        let seen = &seen[transactions.all_reads().span(reader)];
+        seen.iter().filter(|&&version| version != NONE).map(move |&version| (version, reader))
+    });
+    Rows::grouped(versions, reads)
 }
 
 fn count(number: usize) -> u32 {

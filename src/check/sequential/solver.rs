@@ -18,15 +18,14 @@
 use super::Found;
 use super::acyclic::Acyclic;
 use super::forced::Forced;
-use super::run::{NONE, versions_seen};
+use super::run::{readers, versions_seen};
 use crate::check::budget::{Budget, Stop};
+use crate::check::cycle;
 use crate::check::precedence::{Edge, ranks};
 use crate::check::transactions::{INITIAL, Rows, Transactions};
 use batsat::{Callbacks, ClauseKind, Lit, Solver, SolverInterface, SolverOpts, lbool};
 use rustc_hash::FxHashSet;
 use std::cell::Cell;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
 /// So many learned clauses are kept at least: there are no others of which a share could be taken.
 const LEARNED_MIN: i32 = 10_000;
@@ -117,15 +116,11 @@ struct Choices<'t> {
 
 impl<'t> Choices<'t> {
     fn new(transactions: &'t Transactions, edges: &[Edge], budget: &'t Budget) -> Self {
-        let seen = versions_seen(transactions);
-        let versions = transactions.all_writes().items().len() + transactions.key_count();
-        let reads = transactions.all().flat_map(|reader| {
-            let seen = &seen[transactions.all_reads().span(reader)];
-            seen.iter().filter(|&&version| version != NONE).map(move |&version| (version, reader))
-        });
-        let readers = Rows::grouped(versions, reads);
+        let readers = readers(transactions, &versions_seen(transactions));
         let ranks = ranks(transactions);
-        let order = sorted(edges, &ranks);
+        let pairs: Vec<(u32, u32)> = edges.iter().map(|edge| (edge.before, edge.after)).collect();
+        let order = cycle::sorted(ranks.len(), &pairs, |at| ranks[at as usize]);
+        assert_eq!(order.len(), ranks.len(), "saturation has found every cycle of what is forced");
         let options = SolverOpts { min_learnts_lim: LEARNED_MIN, ..SolverOpts::default() };
         let watch = Watch { budget, reserved: 0, stopped: Cell::new(None) };
         Self {
@@ -225,29 +220,6 @@ impl<'t> Choices<'t> {
         ring.sort_unstable();
         forced.core(&ring, conflicts.nodes.iter().copied().collect())
     }
-}
-
-/// All transactions in an order that contains the edges, those of small ranks first.
-fn sorted(edges: &[Edge], ranks: &[u32]) -> Vec<u32> {
-    let after = Rows::grouped(ranks.len(), edges.iter().map(|edge| (edge.before, edge.after)));
-    let mut open = vec![0_u32; ranks.len()];
-    for edge in edges {
-        open[edge.after as usize] += 1;
-    }
-    let entry = |at: u32| Reverse((ranks[at as usize], at));
-    let mut ready: BinaryHeap<_> = (0..).zip(&open).filter(|(_, open)| **open == 0).map(|(at, _)| entry(at)).collect();
-    let mut order = Vec::with_capacity(ranks.len());
-    while let Some(Reverse((_, at))) = ready.pop() {
-        order.push(at);
-        for &to in after.row(at) {
-            open[to as usize] -= 1;
-            if open[to as usize] == 0 {
-                ready.push(entry(to));
-            }
-        }
-    }
-    assert_eq!(order.len(), ranks.len(), "saturation has found every cycle of what is forced");
-    order
 }
 
 #[cfg(test)]

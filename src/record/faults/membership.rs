@@ -33,39 +33,56 @@ impl Fault for Membership {
     }
 
     fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {
-        if targets.len() > 1 {
-            return Err("one node at a time".into());
-        }
-        targets.iter().map(|&node| scene.pid(node).map(|_| Undo::Restart { node: scene.name(node).into() })).collect()
+        undo_one(scene, targets)
     }
 
     fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
-        let mut facts = Vec::new();
-        for &node in targets {
-            let change = wait(scene.cluster.change_members(node))?;
-            if change.before == change.after {
-                return Err(format!("{} changed nothing", change.done));
-            }
-            facts = told(&change);
-        }
-        Ok(facts)
+        changed(targets, |node| scene.cluster.change_members(node))
     }
 
     fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed> {
-        let mut facts = Vec::new();
-        for &node in targets {
-            facts = told(&wait(scene.cluster.restore_members(node)).map_err(Unhealed::Stays)?);
-        }
-        Ok(facts)
+        restored(targets, |node| scene.cluster.restore_members(node))
     }
 }
 
-pub(super) fn told(change: &MembershipChange) -> Facts {
+type Changing<'c> = BoxFuture<'c, Result<MembershipChange, SystemError>>;
+
+/// How a change of one node's part in the cluster is undone if nobody heals it.
+pub(super) fn undo_one(scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {
+    if targets.len() > 1 {
+        return Err("one node at a time".into());
+    }
+    targets.iter().map(|&node| scene.pid(node).map(|_| Undo::Restart { node: scene.name(node).into() })).collect()
+}
+
+/// Makes a change that must have changed something.
+pub(super) fn changed<'c>(targets: &[NodeId], change: impl Fn(NodeId) -> Changing<'c>) -> Result<Facts, String> {
+    let mut facts = Vec::new();
+    for &node in targets {
+        let change = wait(change(node))?;
+        if change.before == change.after {
+            return Err(format!("{} changed nothing", change.done));
+        }
+        facts = told(&change);
+    }
+    Ok(facts)
+}
+
+/// Takes a change back.
+pub(super) fn restored<'c>(targets: &[NodeId], restore: impl Fn(NodeId) -> Changing<'c>) -> Result<Facts, Unhealed> {
+    let mut facts = Vec::new();
+    for &node in targets {
+        facts = told(&wait(restore(node)).map_err(Unhealed::Stays)?);
+    }
+    Ok(facts)
+}
+
+fn told(change: &MembershipChange) -> Facts {
     let list = |names: &[String]| Value::List(names.iter().map(|name| Value::text(name)).collect());
     vec![("done", Value::text(&change.done)), ("before", list(&change.before)), ("after", list(&change.after))]
 }
 
-pub(super) fn wait(change: BoxFuture<'_, Result<MembershipChange, SystemError>>) -> Result<MembershipChange, String> {
+fn wait(change: Changing<'_>) -> Result<MembershipChange, String> {
     let runtime = Handle::try_current().map_err(|error| error.to_string())?;
     // A thread of its own, since a fault may also be healed where waiting is forbidden.
     let waiting = || runtime.block_on(async { timeout(CHANGE_MAX, change).await });

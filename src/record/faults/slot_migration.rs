@@ -2,7 +2,7 @@
 //! fault ends, as when a sharded cluster is resharded. Nothing is broken: systems promise to survive it.
 
 use super::journal::Undo;
-use super::membership::{told, wait};
+use super::membership::{changed, restored, undo_one};
 use super::need::Need;
 use super::{Facts, Fault, FaultInfo, Scene, Unhealed};
 use crate::record::system::NodeId;
@@ -26,29 +26,14 @@ impl Fault for SlotMigration {
     }
 
     fn undo(&self, scene: &Scene, targets: &[NodeId]) -> Result<Vec<Undo>, String> {
-        if targets.len() > 1 {
-            return Err("one node at a time".into());
-        }
-        targets.iter().map(|&node| scene.pid(node).map(|_| Undo::Restart { node: scene.name(node).into() })).collect()
+        undo_one(scene, targets)
     }
 
     fn strike(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, String> {
-        let mut facts = Vec::new();
-        for &node in targets {
-            let change = wait(scene.cluster.migrate_slots(node, false))?;
-            if change.before == change.after {
-                return Err(format!("{} changed nothing", change.done));
-            }
-            facts = told(&change);
-        }
-        Ok(facts)
+        changed(targets, |node| scene.cluster.migrate_slots(node, false))
     }
 
     fn heal(&self, scene: &Scene, targets: &[NodeId]) -> Result<Facts, Unhealed> {
-        let mut facts = Vec::new();
-        for &node in targets {
-            facts = told(&wait(scene.cluster.migrate_slots(node, true)).map_err(Unhealed::Stays)?);
-        }
-        Ok(facts)
+        restored(targets, |node| scene.cluster.migrate_slots(node, true))
     }
 }
