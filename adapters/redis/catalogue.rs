@@ -62,7 +62,8 @@ pub(super) const OPTIONS: &[OptionInfo] = &[
         name: "down-after",
         values: "100..=600000 (milliseconds)",
         default: "2000",
-        about: "redis:sentinel only: silence after which a sentinel calls a server down",
+        about: "redis:sentinel only: silence after which a sentinel calls a server down; with 1000 or less it may call a \
+                new primary down at once, whose first ping it sends after a second",
     },
     OptionInfo {
         name: "node-timeout",

@@ -8,7 +8,7 @@ use super::client::{Manner, RedisClient};
 use super::directory::Site;
 use super::health::{LOOK, bounded, info, pause, until_healthy};
 use super::local::{Servers, server};
-use super::settings::{Settings, Topology};
+use super::settings::{FAILOVER_TIMEOUT_MS, Settings, Topology};
 use super::slots::Away;
 use super::{cluster, existing, members, sentinel, slots};
 use crate::record::system::{Client, Cluster, Failure, MembershipChange, Node, NodeId, ReadFrom, SystemError};
@@ -125,13 +125,7 @@ impl Running {
         if gone.len() == self.nodes.len() {
             return None;
         }
-        let patience_ms = match self.settings.topology {
-            Topology::Standalone => 0,
-            Topology::Sentinel => self.settings.down_after_ms,
-            Topology::Cluster => self.settings.node_timeout_ms,
-        };
-        let patience = Duration::from_millis(patience_ms) * 2 + Duration::from_secs(10);
-        let deadline = deadline.min(Instant::now() + patience);
+        let deadline = deadline.min(Instant::now() + self.failover_max());
         if self.settings.topology == Topology::Cluster {
             while !cluster::is_served_without(&self.site, &gone).await && pause(deadline).await {}
             return None;
@@ -143,6 +137,19 @@ impl Running {
                 return primary;
             }
         }
+    }
+
+    /// How long a failover may take: time to notice, and for two further attempts, as two that ask for the same votes
+    /// may both get too few. A primary that came back empty before it would be a loss of our making.
+    fn failover_max(&self) -> Duration {
+        let (notice_ms, again_ms) = match self.settings.topology {
+            Topology::Standalone => return Duration::ZERO,
+            // sentinel.c: the next attempt comes twice the failover timeout after the last.
+            Topology::Sentinel => (self.settings.down_after_ms, 2 * FAILOVER_TIMEOUT_MS),
+            // cluster.c: and here four node timeouts after it, two seconds standing for a shorter one's double.
+            Topology::Cluster => (self.settings.node_timeout_ms, (4 * self.settings.node_timeout_ms).max(4_000)),
+        };
+        Duration::from_millis(2 * notice_ms + 2 * again_ms) + Duration::from_secs(10)
     }
 }
 

@@ -289,7 +289,8 @@ async fn sentinels_replace_a_killed_primary_and_settling_brings_it_back_as_a_rep
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let cluster = start(&with(backend("sentinel", folder.path()), &[("down-after", "1000")])).await;
+    // Not a second: see what the option says of it.
+    let cluster = start(&with(backend("sentinel", folder.path()), &[("down-after", "1500")])).await;
     exercise(&*cluster).await;
     let mut old = cluster.connect(0).await.expect("connects");
     done(&mut old, Action::Write { key: Key(50), value: 1 }).await;
