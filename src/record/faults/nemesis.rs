@@ -175,7 +175,9 @@ impl Torment<'_> {
                 return struck;
             }
         };
-        sleep_until(self.started + step.end, over).await;
+        // One that comes late still acts for a while: healed at once it would show nothing.
+        let end = (self.started + step.end).max(Instant::now() + (step.end - step.start) / 2);
+        sleep_until(end, over).await;
         let healed = spawn_blocking(move || acting.heal()).await;
         let healed = healed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
         self.note_healing(step, healed, &mut struck);
