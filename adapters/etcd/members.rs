@@ -18,6 +18,7 @@ const CHANGE_MAX: Duration = Duration::from_secs(25);
 /// How long one request for it may take.
 const REQUEST_MAX: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(250);
+const LIST_TRIES: usize = 3;
 
 /// A change of the members.
 enum Change {
@@ -74,14 +75,24 @@ impl EtcdCluster {
     async fn until(&self, node: usize, change: &Change) -> Result<Vec<MemberInfo>, SystemError> {
         let end = Instant::now() + CHANGE_MAX;
         loop {
-            let asked = timeout(REQUEST_MAX, change.ask(self.connection(node).await?)).await;
-            let members = self.list(node).await?;
-            match asked {
-                _ if change.is_done(&members) => return Ok(members),
-                Ok(Err(status)) if Instant::now() >= end => return Err(SystemError::Other(failure::in_words(&status))),
-                _ if Instant::now() >= end => return Err(SystemError::Other("the members stayed as they were".into())),
+            let asked = self.ask(node, change).await;
+            let listed = self.list(node).await;
+            match listed {
+                Ok(members) if change.is_done(&members) => return Ok(members),
+                listed if Instant::now() >= end => {
+                    let stayed = || SystemError::Other("the members stayed as they were".into());
+                    return Err(asked.err().or(listed.err()).unwrap_or_else(stayed));
+                }
                 _ => tokio::time::sleep(PAUSE).await,
             }
+        }
+    }
+
+    async fn ask(&self, node: usize, change: &Change) -> Result<(), SystemError> {
+        match timeout(REQUEST_MAX, change.ask(self.connection(node).await?)).await {
+            Ok(asked) => asked.map_err(|status| SystemError::Other(failure::in_words(&status))),
+            // It may have been done all the same.
+            Err(_) => Ok(()),
         }
     }
 
@@ -99,7 +110,18 @@ impl EtcdCluster {
         self.link.access.open(node).await.map_err(|unopened| SystemError::Other(unopened.why.reason))
     }
 
+    /// The members, asked for a few times: a busy cluster may be silent for a moment.
     async fn list(&self, node: usize) -> Result<Vec<MemberInfo>, SystemError> {
+        for _ in 1..LIST_TRIES {
+            if let Ok(members) = self.list_once(node).await {
+                return Ok(members);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.list_once(node).await
+    }
+
+    async fn list_once(&self, node: usize) -> Result<Vec<MemberInfo>, SystemError> {
         let mut connection = self.connection(node).await?;
         match timeout(REQUEST_MAX, connection.members()).await {
             Ok(members) => members.map_err(|status| SystemError::Other(failure::in_words(&status))),

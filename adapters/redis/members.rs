@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long handing over may take.
-const HAND_OVER_MAX: Duration = Duration::from_secs(15);
+const HAND_OVER_MAX: Duration = Duration::from_secs(25);
 
 /// Takes the lead from the node.
 pub(super) async fn fail_over(site: &Site, node: NodeId) -> Result<MembershipChange, SystemError> {

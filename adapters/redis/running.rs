@@ -144,8 +144,9 @@ impl Running {
     fn failover_max(&self) -> Duration {
         let (notice_ms, again_ms) = match self.settings.topology {
             Topology::Standalone => return Duration::ZERO,
-            // sentinel.c: the next attempt comes twice the failover timeout after the last.
-            Topology::Sentinel => (self.settings.down_after_ms, 2 * FAILOVER_TIMEOUT_MS),
+            // sentinel.c: the next attempt comes twice the failover timeout after the last, and one that was stalled for
+            // two seconds (TILT) attempts nothing for thirty.
+            Topology::Sentinel => (self.settings.down_after_ms, 2 * FAILOVER_TIMEOUT_MS + 15_000),
             // cluster.c: and here four node timeouts after it, two seconds standing for a shorter one's double.
             Topology::Cluster => (self.settings.node_timeout_ms, (4 * self.settings.node_timeout_ms).max(4_000)),
         };

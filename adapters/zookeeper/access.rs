@@ -66,7 +66,19 @@ impl Access {
     /// # Errors
     /// Why there is none, in words. No operation was sent in any case.
     pub(super) async fn open(&self, server: usize) -> Result<zookeeper_client::Client, String> {
-        self.open_with(server, self.credentials.as_ref().map(|credentials| credentials.expose().as_bytes())).await
+        self.open_with(server, self.own_digest(), self.limit).await
+    }
+
+    /// The same for preparing and cleaning up, which wait for a slow server longer than a client may.
+    ///
+    /// # Errors
+    /// Why there is no session, in words.
+    pub(super) async fn open_patiently(&self, server: usize) -> Result<zookeeper_client::Client, String> {
+        self.open_with(server, self.own_digest(), self.limit.max(OPEN_LIMIT)).await
+    }
+
+    fn own_digest(&self) -> Option<&[u8]> {
+        self.credentials.as_ref().map(|credentials| credentials.expose().as_bytes())
     }
 
     /// The same as the one who may change the members of a local ensemble.
@@ -74,10 +86,15 @@ impl Access {
     /// # Errors
     /// Why there is no session, in words.
     pub(super) async fn open_as_super(&self, server: usize) -> Result<zookeeper_client::Client, String> {
-        self.open_with(server, Some(SUPER)).await
+        self.open_with(server, Some(SUPER), self.limit.max(OPEN_LIMIT)).await
     }
 
-    async fn open_with(&self, server: usize, digest: Option<&[u8]>) -> Result<zookeeper_client::Client, String> {
+    async fn open_with(
+        &self,
+        server: usize,
+        digest: Option<&[u8]>,
+        limit: Duration,
+    ) -> Result<zookeeper_client::Client, String> {
         let mut connector = zookeeper_client::Client::connector()
             .with_session_timeout(self.session_timeout)
             // One try: the caller decides whether there is a next one.
@@ -89,10 +106,10 @@ impl Access {
         if let Some(tls) = &self.tls {
             connector = connector.with_tls(tls.clone());
         }
-        match tokio::time::timeout(self.limit, connector.connect(&self.connect_string(server))).await {
+        match tokio::time::timeout(limit, connector.connect(&self.connect_string(server))).await {
             Ok(Ok(client)) => Ok(client),
             Ok(Err(error)) => Err(failure(&error).error),
-            Err(_) => Err(format!("no session within {:?}", self.limit)),
+            Err(_) => Err(format!("no session within {limit:?}")),
         }
     }
 

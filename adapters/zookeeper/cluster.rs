@@ -107,9 +107,14 @@ impl Ensemble {
                 asked(self.read_from)
             )));
         }
-        let subtree = match timeout_at(deadline.into(), self.create_subtree()).await {
-            Ok(created) => created?,
-            Err(_) => return Err(self.unreachable(0, format!("the znode {} was not created in time", self.parent))),
+        let subtree = loop {
+            match timeout_at(deadline.into(), self.create_subtree()).await {
+                Ok(Ok(subtree)) => break subtree,
+                // A local ensemble ends with all that a try in doubt has left: it may be asked again.
+                Ok(Err(_)) if self.is_local && Instant::now() + POLL < deadline => tokio::time::sleep(POLL).await,
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Err(self.unreachable(0, format!("the znode {} was not created in time", self.parent))),
+            }
         };
         if let Err(error) = self.await_ready(deadline, true).await {
             // The first error is the one to tell; local servers end with this cluster.
@@ -123,7 +128,7 @@ impl Ensemble {
     }
 
     async fn create_subtree(&self) -> Result<Subtree, SystemError> {
-        let client = self.access.open(0).await.map_err(|reason| self.unreachable(0, reason))?;
+        let client = self.access.open_patiently(0).await.map_err(|reason| self.unreachable(0, reason))?;
         Subtree::create(&client, self.parent.to_string(), &self.access.create_options()).await
     }
 
@@ -166,7 +171,7 @@ impl Ensemble {
         }
         for node in 0..self.nodes.len() {
             let unready = |reason| Unready { node: Some(node), reason };
-            let client = self.access.open(node).await.map_err(unready)?;
+            let client = self.access.open_patiently(node).await.map_err(unready)?;
             if with_write {
                 let written = client.set_data(&self.parent, b"", None).await;
                 written.map_err(|error| unready(format!("a write failed: {error}")))?;
@@ -219,7 +224,7 @@ impl Ensemble {
     async fn remove_subtree(&self, subtree: &Subtree) -> Result<(), SystemError> {
         let mut failed = None;
         for node in 0..self.nodes.len() {
-            let removed = match self.access.open(node).await {
+            let removed = match self.access.open_patiently(node).await {
                 Ok(client) => match timeout(REMOVE_LIMIT, subtree.remove(&client)).await {
                     Ok(removed) => removed,
                     Err(_) => Err(self.unreachable(node, format!("{} was not removed in time", self.parent))),

@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 /// How long a cluster may take to become ready.
 pub const READY_MAX: Duration = Duration::from_secs(60);
 /// How long a cluster may take to answer on every node again after the run.
-pub const SETTLE_MAX: Duration = Duration::from_secs(60);
+pub const SETTLE_MAX: Duration = Duration::from_secs(120);
 /// The setting of the history's header that says which faults were planned.
 pub const FAULTS_SETTING: &str = "run.faults";
 /// The setting of the history's header with the demands that the run is made for.

@@ -15,7 +15,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// In how many tries what is not promised must be seen broken.
-const TRIES: u64 = 3;
+pub(crate) const TRIES: u64 = 8;
+/// In how many tries a run must show something: where a machine was stalled, its verdict is vacuous and says so.
+const TRIES_TO_SHOW: u64 = 3;
+/// The exit code of a run that shows nothing.
+pub(crate) const VACUOUS: i32 = 4;
 
 /// Whether the means of a group of faults are here, by its name. Panics if they are not but must be.
 fn can_act(means: &str, row: &Value) -> bool {
@@ -76,20 +80,32 @@ pub(crate) fn holds(backend: &str, faults: &str, arguments: &str) {
     if !can_run(backend, faults) {
         return;
     }
-    let folder = tempfile::tempdir().expect("a folder");
-    let (said, lines) = run(folder.path(), backend, faults, 1, arguments);
-    assert_eq!(said.code, 0, "{backend} {faults}: {}{}", said.out, said.err);
-    expect_acted(&lines, faults);
+    for seed in 1..=TRIES_TO_SHOW {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (said, lines) = run(folder.path(), backend, faults, seed, arguments);
+        if said.code == VACUOUS && seed < TRIES_TO_SHOW {
+            continue;
+        }
+        assert_eq!(said.code, 0, "{backend} {faults}: {}{}", said.out, said.err);
+        return expect_acted(&lines, faults);
+    }
 }
 
 /// Under these faults the claims are seen violated, with a smallest set of at most so many operations.
 pub(crate) fn breaks(backend: &str, faults: &str, arguments: &str, operations_max: usize) {
-    if !can_run(backend, faults) {
-        return;
+    if can_run(backend, faults) {
+        is_seen_broken(backend, faults, arguments, operations_max);
     }
+}
+
+/// The same where the means are known to be there.
+pub(crate) fn is_seen_broken(backend: &str, faults: &str, arguments: &str, operations_max: usize) {
     for seed in 1..=TRIES {
         let folder = tempfile::tempdir().expect("a folder");
         let (said, lines) = run(folder.path(), backend, faults, seed, arguments);
+        if said.code == VACUOUS {
+            continue;
+        }
         expect_acted(&lines, faults);
         if said.code == 0 {
             continue;
@@ -101,7 +117,7 @@ pub(crate) fn breaks(backend: &str, faults: &str, arguments: &str, operations_ma
         assert_eq!(witness["verified"], true);
         return;
     }
-    panic!("{backend} {faults}: held in each of {TRIES} runs");
+    panic!("{backend} {faults}: held in each of {TRIES} runs, or showed nothing");
 }
 
 #[test]
@@ -123,13 +139,13 @@ fn a_partitioned_redis_primary_loses_acknowledged_writes() {
 #[test]
 fn a_partitioned_redis_primary_is_not_linearizable() {
     // Keys last as long as the run, and the run until the old primary is told that it is none.
-    let arguments = "--rate 1000 --ops-per-key 1000000 --fault-warm-up 1s --fault-length 5s --fault-pause 12s";
+    let arguments = "--rate 1000 --ops-per-key 1000000 --fault-warm-up 1s --fault-length 5s --fault-pause 20s";
     breaks("redis:sentinel", "partition:primary", arguments, 4);
 }
 
 #[test]
 fn a_redis_primary_that_was_paused_until_the_failover_is_not_linearizable() {
-    let pace = "--rate 1000 --ops-per-key 1000000 --fault-warm-up 1s --fault-length 5s --fault-pause 12s";
+    let pace = "--rate 1000 --ops-per-key 1000000 --fault-warm-up 1s --fault-length 5s --fault-pause 20s";
     // Clients that wait longer than the pause are served by the old primary afterwards.
     breaks("redis:sentinel", "pause:primary", &format!("{pace} --timeout 10s"), 4);
 }
@@ -139,14 +155,18 @@ fn a_killed_redis_primary_is_succeeded_by_another() {
     if !can_run("redis:sentinel", "kill") {
         return;
     }
-    let folder = tempfile::tempdir().expect("a folder");
-    let arguments = "-w set --rate 1000 --fault-warm-up 1s --fault-length 5s --fault-pause 1s";
-    let (said, lines) = run(folder.path(), "redis:sentinel", "kill:primary", 1, arguments);
-    // Nothing promises that it keeps everything; mostly it does.
-    assert!([0, 1].contains(&said.code), "{}{}", said.out, said.err);
-    expect_acted(&lines, "kill");
-    let leaders = named(&lines, "leaders");
-    assert!(leaders.iter().any(|line| *line != leaders[0]), "nobody succeeded: {leaders:?}");
+    // Sentinels that share their votes try again after 12 s, and those that were stalled after 30 s.
+    let succeeded = ["5s", "20s", "45s"].into_iter().any(|length| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let arguments = format!("-w set --rate 1000 --fault-warm-up 1s --fault-length {length} --fault-pause 1s");
+        let (said, lines) = run(folder.path(), "redis:sentinel", "kill:primary", 1, &arguments);
+        // Nothing promises that it keeps everything; mostly it does.
+        assert!([0, 1].contains(&said.code), "{}{}", said.out, said.err);
+        expect_acted(&lines, "kill");
+        let leaders = named(&lines, "leaders");
+        leaders.iter().any(|line| *line != leaders[0])
+    });
+    assert!(succeeded, "nobody succeeded");
 }
 
 #[test]
@@ -201,8 +221,10 @@ fn zookeeper_with_sync_is_not_linearizable_when_its_leader_was_paused() {
 
 #[test]
 fn local_reads_of_a_partitioned_zookeeper_follower_are_stale() {
-    let arguments = "--fault-warm-up 1s --fault-length 3s --fault-pause 1s";
-    breaks("zookeeper?reads=local", "partition:follower", arguments, 5);
+    // Clients of the one cut off soon wait for a write: what they read before that must have changed meanwhile.
+    let often = "-c 20 --keys 3 --read-share 0.9";
+    let pace = "--fault-warm-up 1s --fault-length 3s --fault-pause 1s";
+    breaks("zookeeper?reads=local", "partition:follower", &format!("{often} {pace}"), 5);
 }
 
 #[test]
@@ -212,7 +234,7 @@ fn a_fault_that_cannot_act_makes_a_run_vacuous() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     // While a majority is gone nobody leads, so that there is none to pause.
-    let faults = "kill:majority@500ms+4s,pause:leader@2500ms+500ms";
+    let faults = "kill:majority@500ms+12s,pause:leader@5s+500ms";
     let (said, lines) = run(folder.path(), "etcd", faults, 1, "--fault-pause 3s");
     assert_eq!(said.code, 4, "{}{}", said.out, said.err);
     assert!(said.json()["vacuous"].as_str().is_some_and(|why| why.contains("pause")), "{}", said.out);
@@ -249,7 +271,7 @@ fn a_broken_threshold_has_its_own_exit_code_and_checking_says_the_same() {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let arguments = "--rate 1000 --fault-warm-up 1s --fault-length 1s --fault-pause 3s --timeout 300ms";
+    let arguments = "--rate 1000 --fault-warm-up 1s --fault-length 1s --fault-pause 8s --timeout 300ms";
     let demands = "--threshold outage<200ms,availability>1%";
     let (said, _) = run(folder.path(), "redis", "pause:n1", 1, &format!("{arguments} {demands}"));
     assert_eq!(said.code, 3, "{}{}", said.out, said.err);
@@ -293,7 +315,7 @@ fn after_kill_9_during_a_partition_heal_restores_and_the_next_run_is_clean() {
     assert!(during.err.contains("still runs"), "a living run is left alone: {}", during.err);
     child.kill().expect("kill -9");
     child.wait().expect("is reaped");
-    wait_until("no server is left", Duration::from_secs(10), || processes_in(folder.path()).is_empty());
+    wait_until("no server is left", Duration::from_secs(60), || processes_in(folder.path()).is_empty());
     let left = bridge(folder.path()).expect("nobody could remove it");
     let doctor = say(folder.path(), &["doctor"]);
     assert!(doctor.out.contains(&left), "doctor says what is left: {}", doctor.out);
@@ -302,7 +324,7 @@ fn after_kill_9_during_a_partition_heal_restores_and_the_next_run_is_clean() {
     assert!(healed.out.contains(&left), "{}", healed.out);
     assert_eq!(bridge(folder.path()), None);
     assert_eq!(say(folder.path(), &["heal"]).out, "nothing to undo\n");
-    assert_eq!(say(folder.path(), &["run", "etcd", "-t", "2s"]).code, 0, "the next run is clean");
+    assert_eq!(say(folder.path(), &["run", "etcd", "--ops", "1000", "-t", "60s"]).code, 0, "the next run is clean");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Faults on links, by namespaces and by proxies, and the user's own commands: through the command, on real servers.
 
 use crate::command::{Said, consistory, processes_in, say, wait_until};
-use crate::faults::{can_run, expect_acted, named, run};
+use crate::faults::{can_run, expect_acted, is_seen_broken, named, run};
 use crate::systems::is_there;
 use serde_json::Value;
 use std::fs;
@@ -9,9 +9,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-
-/// In how many tries what is not promised must be seen broken.
-const TRIES: u64 = 3;
 
 /// A run under faults by those means in which every fault acted.
 fn torment(folder: &Path, backend: &str, faults: &str, means: &str, seed: u64, arguments: &str) -> (Said, Vec<Value>) {
@@ -22,18 +19,9 @@ fn torment(folder: &Path, backend: &str, faults: &str, means: &str, seed: u64, a
 
 /// Under these faults the claims are seen violated in one of a few tries.
 fn breaks(backend: &str, faults: &str, arguments: &str) {
-    if !is_there(backend.split([':', '?']).next().expect("a name")) {
-        return;
+    if is_there(backend.split([':', '?']).next().expect("a name")) {
+        is_seen_broken(backend, faults, &format!("--means proxies {arguments}"), 5);
     }
-    for seed in 1..=TRIES {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (said, _) = torment(folder.path(), backend, faults, "proxies", seed, arguments);
-        if said.code == 1 {
-            return;
-        }
-        assert_eq!(said.code, 0, "{backend} {faults}: {}{}", said.out, said.err);
-    }
-    panic!("{backend} {faults}: held in each of {TRIES} runs");
 }
 
 /// The time of the nemesis line of that name.
@@ -66,17 +54,18 @@ fn shortest_ms(folder: &Path, from: i64, to: i64) -> i64 {
 /// A delay is seen by every client of a delayed server, and by nobody before.
 fn delays(means: &str) {
     let folder = tempfile::tempdir().expect("a folder");
-    let arguments = "--fault-warm-up 1s --fault-length 2s --fault-pause 500ms -c 4";
+    let arguments = "--fault-warm-up 3s --fault-length 2s --fault-pause 500ms -c 4";
     let (said, lines) = torment(folder.path(), "redis", "delay=60ms:n1", means, 1, arguments);
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     let (start, stop) = (time_of(&lines, "delay-start"), time_of(&lines, "delay-stop"));
-    let during = shortest_ms(folder.path(), start, stop - 200_000_000);
+    // It lasts for a second at least, and healing takes a while.
+    let during = shortest_ms(folder.path(), start, (start + 800_000_000).min(stop - 200_000_000));
     assert!(during >= 60, "an operation took {during} ms only");
-    assert!(shortest_ms(folder.path(), 0, 900_000_000) < 60, "there was no delay before");
+    assert!(shortest_ms(folder.path(), 0, 2_900_000_000) < 60, "there was no delay before");
     let held = named(&lines, "delay-stop")[0];
     assert!(held["held"].as_i64() > Some(10) && held["mean-us"].as_i64() >= Some(60_000), "{held}");
     let header = fs::read_to_string(folder.path().join("runs/latest/history.jsonl")).expect("a history");
-    assert!(header.contains("delay=60ms:n1@1s+2s"), "the header has the schedule with its settings");
+    assert!(header.contains("delay=60ms:n1@3s+2s"), "the header has the schedule with its settings");
     assert!(header.contains(&format!("\"run.means\":\"{means}\"")), "the header has the means");
 }
 
@@ -98,7 +87,7 @@ fn bytes_to_a_delayed_node_are_held_by_its_proxy() {
 fn hurts_links(means: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let faults = "delay=30ms:leader,jitter=40ms:follower,slow=200kbit:leader,reset=500ms:leader";
-    let arguments = "--fault-warm-up 500ms --fault-length 1500ms --fault-pause 500ms";
+    let arguments = "--fault-warm-up 500ms --fault-length 1500ms --fault-pause 2s";
     let (said, lines) = torment(folder.path(), "etcd", faults, means, 1, arguments);
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     for (line, fact) in [("jitter-stop", "mean-us"), ("slow-stop", "waited"), ("reset-start", "reset")] {
@@ -210,7 +199,7 @@ impl Existing {
             .stdout(Stdio::null())
             .spawn()
             .expect("it starts");
-        wait_until("redis listens", Duration::from_secs(20), || TcpStream::connect(address).is_ok());
+        wait_until("redis listens", Duration::from_secs(60), || TcpStream::connect(address).is_ok());
         Some(Self { server, address, folder })
     }
 
@@ -222,7 +211,7 @@ impl Existing {
             fault.replace("SERVER", &pid.to_string()),
             heal.replace("SERVER", &pid.to_string()),
         );
-        let pace = ["--fault-warm-up", "300ms", "--fault-length", length, "--fault-pause", "500ms", "--rate", "500"];
+        let pace = ["--fault-warm-up", "2s", "--fault-length", length, "--fault-pause", "500ms", "--rate", "500"];
         let run = ["run", "redis", "--nodes", &nodes, "--seed", "1", "--format", "json", "-f", "hook:n1"];
         let commands = ["--fault-cmd", &fault, "--heal-cmd", &heal, "--timeout", "300ms"];
         consistory(self.folder.path(), &[&run[..], &pace, &commands, more].concat())
@@ -307,7 +296,7 @@ fn after_kill_9_heal_runs_the_user_s_healing() {
     let Some(redis) = Existing::start() else { return };
     let mut run = redis.command(STOP, CONTINUE, "60s", &[]);
     let mut child = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
-    wait_until("the server is stopped", Duration::from_secs(20), || redis.state() == "T");
+    wait_until("the server is stopped", Duration::from_secs(60), || redis.state() == "T");
     child.kill().expect("kill -9");
     child.wait().expect("is reaped");
     assert_eq!(redis.state(), "T");

@@ -61,7 +61,7 @@ fn faults_of_one_volley_strike_different_nodes() {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let pace = "--fault-warm-up 500ms --fault-length 1s --fault-pause 3s";
+    let pace = "--fault-warm-up 2s --fault-length 1s --fault-pause 5s";
     let said = run(folder.path(), &format!("etcd -f kill+pause --seed 3 {pace}"));
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     let starts: Vec<Value> = history(folder.path())
@@ -173,7 +173,7 @@ fn clients_of_the_minority_are_told_from_those_of_the_majority() {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let said = run(folder.path(), "etcd -f partition:leader@1s+5s --seed 1 --timeout 500ms --fault-pause 3s");
+    let said = run(folder.path(), "etcd -f partition:leader@1s+15s --seed 1 --timeout 500ms --fault-pause 3s");
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     let told = said.json();
     let share = |side: &str| {

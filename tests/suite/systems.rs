@@ -2,6 +2,7 @@
 //! installed otherwise is skipped where everybody can see it.
 
 use crate::command::{consistory, processes_in, said, say, wait_until};
+use crate::faults::{TRIES, VACUOUS};
 use consistory::adapters;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
@@ -37,9 +38,15 @@ fn holds(backend: &str, arguments: &[&str]) {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let mut all = vec!["run", backend, "-t", "3s", "-c", "6", "--format", "json"];
-    all.extend(arguments);
-    let said = say(folder.path(), &all);
+    let of_length = |length| {
+        let common = ["run", backend, "-t", length, "-c", "6", "--min-ops", "300", "--format", "json"];
+        say(folder.path(), &[&common[..], arguments].concat())
+    };
+    let mut said = of_length("3s");
+    if said.code == VACUOUS {
+        // The machine was slow.
+        said = of_length("30s");
+    }
     assert_eq!(said.code, 0, "{backend}: {}{}", said.out, said.err);
     let verdict = said.json();
     assert_eq!(verdict["verdict"], "holds", "{backend}");
@@ -91,10 +98,10 @@ fn zookeeper_with_sync_is_linearizable_and_keeps_what_it_acknowledged() {
 }
 
 /// The verdict on every claim after a short run.
-fn verdicts(backend: &str, arguments: &[&str]) -> BTreeMap<String, String> {
+fn verdicts(backend: &str, arguments: &str) -> BTreeMap<String, String> {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut all = vec!["run", backend, "-t", "3s", "-c", "6", "--all", "--format", "json"];
-    all.extend(arguments);
+    let common = ["run", backend, "-t", "3s", "--all", "--format", "json"];
+    let all: Vec<&str> = common.into_iter().chain(arguments.split_whitespace()).collect();
     let said = say(folder.path(), &all);
     let claims = said.json()["claims"].as_array().expect("claims").clone();
     let text = |claim: &serde_json::Value, field: &str| claim[field].as_str().expect("a text").to_owned();
@@ -104,17 +111,22 @@ fn verdicts(backend: &str, arguments: &[&str]) -> BTreeMap<String, String> {
 #[test]
 fn redis_read_from_any_node_does_not_even_let_clients_read_their_writes() {
     if is_there("redis") {
-        let verdicts = verdicts("redis:sentinel", &["--read-from", "any"]);
-        for claim in ["linearizable", "causal", "pram", "read-your-writes"] {
-            assert_eq!(verdicts[claim], "violated", "{claim}: {verdicts:?}");
-        }
+        // Who asks a replica before it has heard is a matter of fractions of a millisecond.
+        let seen: Vec<_> = (1..=TRIES)
+            .map(|seed| verdicts("redis:sentinel", &format!("--read-from any -w causal --keys 2 -c 12 --seed {seed}")))
+            .take_while(|verdicts| {
+                let broken = ["linearizable", "causal", "pram", "read-your-writes"];
+                !broken.iter().all(|claim| verdicts[*claim] == "violated")
+            })
+            .collect();
+        assert!((seen.len() as u64) < TRIES, "not all of them are violated in any run: {seen:#?}");
     }
 }
 
 #[test]
 fn zookeeper_read_locally_is_sequential() {
     if is_there("zookeeper") {
-        let verdicts = verdicts("zookeeper?reads=local", &[]);
+        let verdicts = verdicts("zookeeper?reads=local", "-c 6");
         for claim in ["sequential", "causal-memory", "causal-convergence", "causal", "pram", "monotonic-reads"] {
             assert_eq!(verdicts[claim], "holds", "{claim}: {verdicts:?}");
         }
@@ -124,7 +136,7 @@ fn zookeeper_read_locally_is_sequential() {
 #[test]
 fn etcd_keeps_every_claim() {
     if is_there("etcd") {
-        let verdicts = verdicts("etcd", &[]);
+        let verdicts = verdicts("etcd", "-c 6");
         assert!(verdicts.len() >= 12, "{verdicts:?}");
         assert!(verdicts.values().all(|verdict| verdict == "holds"), "{verdicts:?}");
     }
@@ -165,7 +177,7 @@ fn after_kill_9_the_servers_are_gone_and_the_history_checks() {
         assert!(processes_in(folder.path()).len() >= 4, "consistory and its servers");
         child.kill().expect("kill -9");
         child.wait().expect("is reaped");
-        wait_until("no server is left", Duration::from_secs(10), || processes_in(folder.path()).is_empty());
+        wait_until("no server is left", Duration::from_secs(60), || processes_in(folder.path()).is_empty());
         let said = say(folder.path(), &["check", "runs/latest", "--claim", "linearizable"]);
         let expected: &[i32] = if backend == "zookeeper" { &[0, 1] } else { &[0] };
         assert!(expected.contains(&said.code), "{backend}: {}{}", said.out, said.err);

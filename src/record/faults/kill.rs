@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use std::time::Duration;
 
 /// How long the kernel may take to end a process.
-const END_MAX: Duration = Duration::from_secs(5);
+const END_MAX: Duration = Duration::from_secs(30);
 
 /// See the module.
 pub(super) struct Kill;

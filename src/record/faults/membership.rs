@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 /// How long a change may take: etcd refuses one as long as it has not seen all members for some seconds.
-const CHANGE_MAX: Duration = Duration::from_secs(30);
+const CHANGE_MAX: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub(super) struct Membership;

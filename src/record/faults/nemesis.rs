@@ -176,7 +176,7 @@ impl Torment<'_> {
             }
         };
         // One that comes late still acts for a while: healed at once it would show nothing.
-        let end = (self.started + step.end).max(Instant::now() + (step.end - step.start) / 2);
+        let end = (self.started + step.end).max(Instant::now() + step.end.saturating_sub(step.start) / 2);
         sleep_until(end, over).await;
         let healed = spawn_blocking(move || acting.heal()).await;
         let healed = healed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
@@ -213,9 +213,7 @@ impl Torment<'_> {
     async fn choose(&self, step: &Step, held: &[NodeId], random: &mut SmallRng) -> Chosen {
         let nodes = self.scene.cluster.nodes();
         let is_needed = step.target == Target::Leader && nodes.len() > 1;
-        let patience = Instant::now() + LEADER_MAX;
-        // There is nothing left to do for one that comes after its time.
-        let deadline = if step.end > step.start { patience.min(self.started + step.end) } else { patience };
+        let deadline = Instant::now() + LEADER_MAX;
         let leaders = loop {
             let look = self.leaders();
             let leaders = if is_needed {
@@ -237,7 +235,7 @@ impl Torment<'_> {
     }
 
     async fn leaders(&self) -> Vec<NodeId> {
-        let leaders = tokio::time::timeout(LOOK_MAX, self.scene.cluster.leaders()).await.unwrap_or_default();
+        let Ok(leaders) = tokio::time::timeout(LOOK_MAX, self.scene.cluster.leaders()).await else { return Vec::new() };
         self.seen.lock().clone_from(&leaders);
         leaders
     }

@@ -12,7 +12,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How much of what a command complains about is kept.
 const WORDS_MAX: u64 = 500;
 /// How long its complaint may take to arrive after its end: what it left behind may hold the pipe open.
-const WORDS_WAIT: Duration = Duration::from_millis(200);
+const WORDS_WAIT: Duration = Duration::from_secs(2);
 
 /// Runs a command with these variables, besides those of consistory; succeeds if it ends well in time.
 ///

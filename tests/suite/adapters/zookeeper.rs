@@ -434,7 +434,7 @@ fn after_the_leader_is_killed_the_rest_serves_and_settling_waits_for_every_node(
 fn a_silent_server_leaves_the_outcome_open_and_the_next_operation_is_not_held_back() {
     with_servers(|| async {
         let folder = TempDir::new().expect("a folder");
-        let mut cluster = started(&backend(folder.path(), &[("nodes", "1"), ("session-timeout", "1000")])).await;
+        let mut cluster = started(&backend(folder.path(), &[("nodes", "1"), ("session-timeout", "5000")])).await;
         let mut client = connected(cluster.as_ref(), 0).await;
         answer(&mut client, write(1, 1)).await;
         let pid = cluster.pids()[0].1;

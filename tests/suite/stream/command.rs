@@ -86,7 +86,7 @@ fn a_file_that_does_not_grow_any_more_is_whole() {
         }
         append(&path, "{\"process\":0,\"type\":\"inv");
     });
-    let followed = say(folder.path(), &["check", "--follow", "--until-idle", "2s", "h.jsonl"]);
+    let followed = say(folder.path(), &["check", "--follow", "--until-idle", "10s", "h.jsonl"]);
     writer.join().expect("it writes");
     assert_eq!(followed.code, 0, "{}{}", followed.out, followed.err);
     assert!(followed.out.starts_with("✓ linearizable"), "{}", followed.out);
