@@ -171,10 +171,11 @@ fn a_torn_last_line_is_a_warning_and_the_rest_is_judged() {
 #[test]
 fn wrong_usage_exits_with_64_and_help_with_0() {
     let folder = tempfile::tempdir().expect("a folder");
-    let wrong: [&[&str]; 6] = [
+    let wrong: [&[&str]; 7] = [
         &["chekc"],
         &["check"],
         &["run", "nosuchsystem"],
+        &["run", "memory?nosuchoption=1"],
         &["run", "memory", "-w", "nosuchworkload"],
         &["check", "x", "--claim", "nosuchclaim"],
         &["run", "memory", "-t", "5parsecs"],

@@ -5,7 +5,8 @@ use super::super::progress::Teller;
 use super::super::{Exit, Failed, follow, watchdog};
 use super::arguments::RunArgs;
 use crate::check::stream::News;
-use crate::record::runner::{self, RunPlan, RunSummary};
+use crate::record::runner::{self, RunError, RunPlan, RunSummary};
+use crate::record::system::SystemError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -39,7 +40,7 @@ pub(super) fn record(
         let follower =
             arguments.fail_fast.then(|| scope.spawn(|| follow::watch(&plan.history, &question, &over, &found)));
         let tell = |progress| teller.hear(&progress);
-        let summary = runtime.block_on(runner::run(plan, &tell, stopped)).map_err(Failed::environment);
+        let summary = runtime.block_on(runner::run(plan, &tell, stopped)).map_err(failed);
         drop(ending);
         let watched = follower.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         (summary, watched.unwrap_or_default())
@@ -48,6 +49,15 @@ pub(super) fn record(
         super::super::say(&format!("warning: --fail-fast did not judge to the end: {why}\n"));
     }
     Ok((summary?, watched.violated))
+}
+
+/// A wrong option of a system is wrong usage, whoever finds it; the rest is the environment's.
+fn failed(error: RunError) -> Failed {
+    let exit = match &error {
+        RunError::System(SystemError::UnknownOption { .. } | SystemError::BadOption { .. }) => Exit::Usage,
+        _ => Exit::Environment,
+    };
+    Failed::new(exit, error)
 }
 
 /// The first signal ends the run in order, or calls off its judgement; the second ends the process, and the kernel ends
