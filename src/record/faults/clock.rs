@@ -95,8 +95,8 @@ impl Fault for WrongClock {
 }
 
 /// How far ahead of this process's clock a server says that its clock is, if it says anything: compared with the middle
-/// of the time that asking took, of a few questions the one answered fastest (Cristian, Probabilistic clock
-/// synchronization, 1989, section 3).
+/// of the time that asking took, of a few questions the one answered fastest (F. Cristian, Probabilistic clock
+/// synchronization, Distributed Computing 3, 1989).
 fn ahead_ms(scene: &Scene, node: NodeId) -> Option<i64> {
     let asked: Vec<_> = (0..ASK_TIMES).map_while(|_| ask_ahead_ms(scene, node)).collect();
     asked.into_iter().min().map(|(_, ahead)| ahead)
