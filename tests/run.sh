@@ -5,7 +5,8 @@
 #   tests/run.sh --no-install   nothing is installed; tests of missing servers fail
 #
 # Environment: CONSISTORY_PEER_HISTORIES names a folder of other tools' histories with a verdicts.tsv, to judge them
-# too; CONSISTORY_ORACLE_ROUNDS sets how many random histories a model are held against brute force.
+# too; CONSISTORY_ORACLE_ROUNDS sets how many random histories a model are held against brute force; RUST_TEST_THREADS how
+# many tests run at once (4, or the number of cores).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -48,6 +49,10 @@ export REQUIRE_SYSTEMS=redis,etcd,zookeeper
 # Only root can run nodes in network namespaces and give them disks; others see which tests were skipped.
 if [ "$(id -u)" = 0 ]; then REQUIRE_SYSTEMS+=,namespaces,disks; fi
 if [ "$(uname -m)" = x86_64 ]; then REQUIRE_SYSTEMS+=,clocks; fi
+
+# Tests of real servers mostly wait: with more of them at once than there are cores all end sooner.
+cores=$(getconf _NPROCESSORS_ONLN)
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((cores < 4 ? 4 : cores))}
 
 step "format"
 cargo fmt --all --check
