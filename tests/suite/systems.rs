@@ -148,7 +148,7 @@ fn every_installed_topology_refuses_an_unknown_option_with_the_known_ones() {
     for adapter in adapters::all() {
         let backend = format!("{}?no-such-option=1", adapter.info().name);
         let said = say(folder.path(), &["run", &backend, "-q"]);
-        assert_eq!(said.code, 5, "{backend}: {}", said.err);
+        assert_eq!(said.code, 64, "{backend}: {}", said.err);
         assert!(said.err.contains("no-such-option"), "{backend}: {}", said.err);
     }
 }
