@@ -1,7 +1,8 @@
 //! Judging every claim that a history can express, with as little work as the lattice of claims allows.
 //!
 //! Linearizability is asked first, then the others from the weakest up: what a claim that holds implies is not asked
-//! again, and neither is what a broken claim rules out, so that each counterexample is one of a weakest broken claim.
+//! again, and neither is what a broken claim rules out, so that each counterexample is one of a weakest broken claim. The
+//! two that may need a search come last, so that they take no time from those that need none.
 
 use super::budget::Budget;
 use super::convergent;
@@ -37,10 +38,15 @@ pub(super) fn judge_all(history: &History, question: &Question, budget: &Budget)
     // Where the clock is too coarse to keep every client's own order, to be linearizable implies nothing about clients.
     let is_blurred = blurred(history, question.session) > 0;
     let mut judged: Vec<Judged> = Vec::new();
-    let (first, others): (Vec<Claim>, Vec<Claim>) = claims.iter().partition(|&&claim| claim == Claim::Linearizable);
-    for claim in first.into_iter().chain(others.into_iter().rev()) {
-        // A search must leave time for what is decided without one.
-        let share = budget.slice(if claim == Claim::Linearizable { 2 } else { 1 }, LEAST);
+    let mut order: Vec<Claim> = claims.iter().rev().copied().collect();
+    order.sort_by_key(|claim| match claim {
+        Claim::Linearizable => 0,
+        Claim::Processor | Claim::Sequential => 2,
+        _ => 1,
+    });
+    for claim in order {
+        // A search must leave time for those that follow.
+        let share = budget.slice(if matches!(claim, Claim::Linearizable | Claim::Processor) { 2 } else { 1 }, LEAST);
         let known = |other: Claim| !(is_blurred && other == Claim::Linearizable);
         let finding = implied(claim, &judged, known)
             .map_or_else(|| judge_claim(claim, history, question, &sessions, &share), Ok::<_, JudgeError>);
